@@ -1,0 +1,1 @@
+"""Commands that print the accuracy and speed figures quoted in the documentation."""

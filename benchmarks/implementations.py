@@ -1,0 +1,64 @@
+"""The implementations that the benchmarks compare: vmf.special, SciPy, or any named object."""
+
+from __future__ import annotations
+
+import importlib
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special as sc
+
+Array = NDArray[np.float64]
+
+
+def scipy_log_iv(v: Array, x: Array) -> Array:
+    return np.log(sc.ive(v, x)) + x
+
+
+def scipy_log_kv(v: Array, x: Array) -> Array:
+    return np.log(sc.kve(v, x)) - x
+
+
+def scipy_log_ive(v: Array, x: Array) -> Array:
+    return np.log(sc.ive(v, x))
+
+
+def scipy_log_kve(v: Array, x: Array) -> Array:
+    return np.log(sc.kve(v, x))
+
+
+def scipy_iv_ratio(v: Array, x: Array) -> Array:
+    return sc.ive(v, x) / sc.ive(v - 1, x)
+
+
+def scipy_kv_ratio(v: Array, x: Array) -> Array:
+    return sc.kve(v, x) / sc.kve(v - 1, x)
+
+
+SCIPY = SimpleNamespace(
+    log_iv=scipy_log_iv,
+    log_kv=scipy_log_kv,
+    log_ive=scipy_log_ive,
+    log_kve=scipy_log_kve,
+    iv_ratio=scipy_iv_ratio,
+    kv_ratio=scipy_kv_ratio,
+)
+
+
+def implementation(name: str) -> Any:
+    """The object whose attributes are the functions.
+
+    `vmf` is vmf.special, `scipy` the formulas that SciPy's users write, and `module` or
+    `module:attribute` whatever is found there.
+    """
+    if name == "scipy":
+        return SCIPY
+    if name == "vmf":
+        return importlib.import_module("vmf.special")
+    module, _, path = name.partition(":")
+    found: Any = importlib.import_module(module)
+    for part in filter(None, path.split(".")):
+        found = getattr(found, part)
+    return found
