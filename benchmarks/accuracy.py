@@ -60,7 +60,7 @@ BARS: dict[str, Bar] = {
 ZERO_ORDER_BAR = Bar(4, relative=True)
 
 _RANGE_SETS = tuple(point_sets.RANGES)
-_SETS_OF: dict[str, tuple[str, ...]] = {
+SETS_OF: dict[str, tuple[str, ...]] = {
     "log_iv": (*_RANGE_SETS, "zero_order", "zeros_i", "borders"),
     "log_kv": (*_RANGE_SETS, "zeros_k", "borders"),
     "log_ive": (*_RANGE_SETS, "borders"),
@@ -179,10 +179,11 @@ def _inverse_row(
     return _row(name, "concentration", p, r, hi, (r, -lo), BARS[name])
 
 
-def _rows_of_set(
+def measure(
     points: str, names: list[str], module: Any, rng: np.random.Generator, n: int,
     references: References,
 ) -> list[Row]:  # fmt: skip
+    """One row a function; the functions all of an order, or all of a dimension."""
     if points == "concentration":
         return [_inverse_row(module, name, rng, n, references) for name in names]
     drawn: list[tuple[tuple[str, ...], Array, Array]]
@@ -266,7 +267,7 @@ def main(arguments: list[str] | None = None) -> int:
     start = time.perf_counter()
     try:
         for points in options.sets:
-            names = [f for f in options.functions if f not in absent and points in _SETS_OF[f]]
+            names = [f for f in options.functions if f not in absent and points in SETS_OF[f]]
             if not names:
                 continue
             # One stream a set, so that a set is the same whichever others are asked for.
@@ -276,7 +277,7 @@ def main(arguments: list[str] | None = None) -> int:
                 [n for n in names if n not in OF_DIMENSION and n not in INVERSES],
             )
             for family in filter(None, families):
-                for row in _rows_of_set(points, family, module, rng, options.points, references):
+                for row in measure(points, family, module, rng, options.points, references):
                     rows.append(row)
                     print(_line(row), flush=True)
     finally:

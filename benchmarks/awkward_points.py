@@ -11,8 +11,6 @@ from benchmarks.point_sets import Points, log_uniform
 
 Array = NDArray[np.float64]
 
-_SLOPE = {"log_iv": "log_iv_dx", "log_kv": "log_kv_dx"}
-
 
 def _neighbours(rng: np.random.Generator, x: Array, farthest: float) -> Array:
     """A quarter of the points within 4 ulps of x, the rest up to `farthest` away (relative)."""

@@ -13,37 +13,37 @@ from scipy import special as sc
 Array = NDArray[np.float64]
 
 
-def scipy_log_iv(v: Array, x: Array) -> Array:
+def _scipy_log_iv(v: Array, x: Array) -> Any:
     return np.log(sc.ive(v, x)) + x
 
 
-def scipy_log_kv(v: Array, x: Array) -> Array:
+def _scipy_log_kv(v: Array, x: Array) -> Any:
     return np.log(sc.kve(v, x)) - x
 
 
-def scipy_log_ive(v: Array, x: Array) -> Array:
+def _scipy_log_ive(v: Array, x: Array) -> Any:
     return np.log(sc.ive(v, x))
 
 
-def scipy_log_kve(v: Array, x: Array) -> Array:
+def _scipy_log_kve(v: Array, x: Array) -> Any:
     return np.log(sc.kve(v, x))
 
 
-def scipy_iv_ratio(v: Array, x: Array) -> Array:
+def _scipy_iv_ratio(v: Array, x: Array) -> Any:
     return sc.ive(v, x) / sc.ive(v - 1, x)
 
 
-def scipy_kv_ratio(v: Array, x: Array) -> Array:
+def _scipy_kv_ratio(v: Array, x: Array) -> Any:
     return sc.kve(v, x) / sc.kve(v - 1, x)
 
 
 SCIPY = SimpleNamespace(
-    log_iv=scipy_log_iv,
-    log_kv=scipy_log_kv,
-    log_ive=scipy_log_ive,
-    log_kve=scipy_log_kve,
-    iv_ratio=scipy_iv_ratio,
-    kv_ratio=scipy_kv_ratio,
+    log_iv=_scipy_log_iv,
+    log_kv=_scipy_log_kv,
+    log_ive=_scipy_log_ive,
+    log_kve=_scipy_log_kve,
+    iv_ratio=_scipy_iv_ratio,
+    kv_ratio=_scipy_kv_ratio,
 )
 
 

@@ -1,0 +1,303 @@
+"""Nanoseconds a value of `vmf.special` beside SciPy, interleaved in one run, on one thread.
+
+    python -m benchmarks.speed
+    python -m benchmarks.speed --functions log_iv --points 20000 --repeats 3
+
+SciPy's side is what its users write: log(ive) + x, log(kve) - x, ive(v) / ive(v - 1). Each figure
+is the median of repeats that alternate between the two sides. The exit code is 1 if a bar is
+missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import secrets
+import sys
+import time
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks import point_sets
+from benchmarks.implementations import SCIPY, implementation
+
+Array = NDArray[np.float64]
+Function = Callable[[Array, Array], Array]
+
+MEDIAN_BAR, LEAST_BAR, FIXED_ORDER_BAR = 30.0, 8.0, 40.0
+BARRED = ("log_iv", "log_kv")
+FIXED_ORDER_DIMENSIONS = (64, 512, 2048, 8192, 32768)
+CELL_ORDERS = np.logspace(-2, 6, 9)
+CELL_ARGUMENTS = np.logspace(-3, 7, 9)
+
+OF_ORDER = (
+    "log_iv", "log_kv", "log_ive", "log_kve", "iv_ratio", "iv_ratio_c", "kv_ratio",
+    "log_iv_dx", "log_iv_dv", "log_kv_dx", "log_kv_dv",
+)  # fmt: skip
+OF_DIMENSION = (
+    "log_normalizer", "mean_resultant_length", "mean_resultant_length_c",
+    "mean_resultant_length_dkappa", "entropy",
+)  # fmt: skip
+INVERSES = ("concentration", "concentration_c")
+FUNCTIONS = (*OF_ORDER, *OF_DIMENSION, *INVERSES)
+
+# Floating-point operations a value in the uniform region (a fused multiply-add counts as two),
+# counted in the sources of kernels/; with the measured peak they give the distance from the
+# machine's limit.
+FLOPS: dict[str, float] = {}
+
+
+def fixed_order(p: int) -> point_sets.Draw:
+    """The vMF case: one order v = p/2 - 1, kappa log-uniform in 0.1..1e6."""
+
+    def draw(rng: np.random.Generator, n: int) -> point_sets.Points:
+        return np.full(n, p / 2 - 1), point_sets.log_uniform(rng, 1e-1, 1e6, n)
+
+    return draw
+
+
+def _once(function: Function, v: Array, x: Array, calls: int) -> float:
+    start = time.perf_counter()
+    for _ in range(calls):
+        function(v, x)
+    return (time.perf_counter() - start) / calls / len(x) * 1e9
+
+
+def interleaved(
+    functions: list[Function | None], v: Array, x: Array, repeats: int
+) -> list[float | None]:
+    """Median ns a value of each function, the repeats alternating between them."""
+    calls = []
+    for function in functions:
+        if function is None:
+            calls.append(0)
+            continue
+        function(v, x)
+        once = _once(function, v, x, 1) * len(x) * 1e-9
+        calls.append(int(np.clip(2e-3 / max(once, 1e-9), 1, 100)))
+    times: list[list[float]] = [[] for _ in functions]
+    for _ in range(repeats):
+        for kept, function, n in zip(times, functions, calls, strict=True):
+            if function is not None:
+                kept.append(_once(function, v, x, n))
+    return [float(np.median(kept)) if kept else None for kept in times]
+
+
+def _set_threads(n: int) -> bool:
+    try:
+        from vmf import special
+    except ImportError:
+        return False
+    setter = getattr(special, "set_num_threads", None)
+    if setter is None:
+        return False
+    setter(n)
+    return True
+
+
+def _peak_gflops() -> float | None:
+    try:
+        from vmf import _core
+    except ImportError:
+        return None
+    kernel = getattr(_core, "fma_peak", None)
+    return None if kernel is None else float(kernel())
+
+
+def _ratio(ours: float | None, scipy: float | None) -> float | None:
+    return scipy / ours if ours and scipy else None
+
+
+def _show(value: float | None, form: str = "8.1f") -> str:
+    width = int(form.split(".")[0])
+    return "-".rjust(width) if value is None else format(value, form)
+
+
+def _sets_of(name: str) -> dict[str, point_sets.Draw]:
+    if name in INVERSES:
+        return {"concentration": point_sets.concentration}
+    if name in OF_DIMENSION:
+        return {"dimensions": point_sets.dimensions}
+    sets = dict(point_sets.RANGES)
+    sets |= {f"vMF p={p}": fixed_order(p) for p in FIXED_ORDER_DIMENSIONS}
+    return sets
+
+
+def time_sets(
+    ours: Any, names: list[str], rng: np.random.Generator, n: int, repeats: int
+) -> list[dict[str, Any]]:
+    """One record a function and set."""
+    rows = []
+    print(f"{'function':28s} {'points':13s} {'vmf ns':>8s} {'SciPy ns':>8s} {'ratio':>7s}")
+    for name in names:
+        for points, draw in _sets_of(name).items():
+            v, x = draw(rng, n)
+            mine, scipy = interleaved(
+                [getattr(ours, name, None), getattr(SCIPY, name, None)], v, x, repeats
+            )
+            row: dict[str, Any] = {"function": name, "points": points, "vmf_ns": mine, "scipy_ns": scipy,
+                   "ratio": _ratio(mine, scipy)}  # fmt: skip
+            rows.append(row)
+            print(f"{name:28s} {points:13s} {_show(mine)} {_show(scipy)} {_show(row['ratio'], '7.1f')}",
+                  flush=True)  # fmt: skip
+    return rows
+
+
+def time_cells(
+    ours: Any, name: str, rng: np.random.Generator, n: int, repeats: int
+) -> list[dict[str, Any]]:
+    """The same over 8 x 8 cells of (v, x); prints the table of vmf ns / ratio."""
+    cells: list[dict[str, Any]] = []
+    print(f"\n{name}: vmf ns (SciPy ns / vmf ns; * SciPy not finite somewhere) a cell, v down, x right")
+    print(f"{'':9s}" + " ".join(f"{low:>16.1e}" for low in CELL_ARGUMENTS[:-1]))
+    for v_low, v_high in pairwise(CELL_ORDERS):
+        line = []
+        for x_low, x_high in pairwise(CELL_ARGUMENTS):
+            v = point_sets.log_uniform(rng, v_low, v_high, n)
+            x = point_sets.log_uniform(rng, x_low, x_high, n)
+            peer = getattr(SCIPY, name)
+            mine, scipy = interleaved([getattr(ours, name, None), peer], v, x, repeats)
+            finite = bool(np.isfinite(peer(v, x)).all())
+            cells.append(
+                {"function": name, "v": [v_low, v_high], "x": [x_low, x_high], "vmf_ns": mine,
+                 "scipy_ns": scipy, "ratio": _ratio(mine, scipy), "scipy_finite": finite}
+            )  # fmt: skip
+            mark = " " if finite else "*"
+            if mine is None:
+                line.append(f"{_show(scipy, '15.0f')}{mark}")
+            else:
+                line.append(f"{mine:7.1f} ({_show(cells[-1]['ratio'], '5.1f')}){mark}")
+        print(f"{v_low:8.1e} " + " ".join(line), flush=True)
+    return cells
+
+
+def time_threads(ours: Any, names: list[str], rng: np.random.Generator) -> list[dict[str, Any]]:
+    """One thread against all, on a million points of the log-uniform set."""
+    threads = os.cpu_count() or 1
+    rows = []
+    for name in names:
+        function = getattr(ours, name, None)
+        if function is None:
+            continue
+        v, x = point_sets.loguniform(rng, 10**6)
+        times: dict[int, list[float]] = {1: [], threads: []}
+        for _ in range(7):
+            for n, kept in times.items():
+                if not _set_threads(n):
+                    print("threads: skipped, vmf.special.set_num_threads is absent")
+                    return []
+                kept.append(_once(function, v, x, 1))
+        one, all_ = (float(np.median(times[n])) for n in (1, threads))
+        print(f"{name}: {one:.2f} ns on one thread, {all_:.2f} ns on {threads}: {one / all_:.2f}x")
+        rows.append({"function": name, "threads": threads, "one_ns": one, "all_ns": all_})
+    _set_threads(1)
+    return rows
+
+
+def _at_limit(rows: list[dict[str, Any]], peak: float | None) -> None:
+    if peak is None:
+        print("floating-point limit: skipped, vmf._core.fma_peak is absent")
+        return
+    print(f"floating-point limit of one thread: {peak:.1f} GFLOP/s")
+    for row in rows:
+        flops = FLOPS.get(row["function"])
+        if flops and row["vmf_ns"]:
+            row["percent_of_peak"] = 100 * flops / row["vmf_ns"] / peak
+            print(f"  {row['function']:14s} {row['points']:13s} {row['percent_of_peak']:5.1f} %")
+
+
+def _verdicts(rows: list[dict[str, Any]], cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    found = []
+    for name in BARRED:
+        mine = [r for r in rows if r["function"] == name and r["ratio"]]
+        ranges = [r["ratio"] for r in mine if r["points"] in point_sets.RANGES]
+        fixed = [r["ratio"] for r in mine if r["points"].startswith("vMF p=")]
+        here = [c for c in cells if c["function"] == name and c["ratio"]]
+        everywhere = ranges + fixed + [c["ratio"] for c in here]
+        if not ranges:
+            continue
+        answered = [c["ratio"] for c in here if c["scipy_finite"]]
+        found += [
+            {"function": name, "what": "median over the ranges", "ratio": float(np.median(ranges)),
+             "bar": MEDIAN_BAR},
+            {"function": name, "what": "least over ranges and cells", "ratio": min(everywhere),
+             "bar": LEAST_BAR},
+            {"function": name, "what": "least where SciPy is finite",
+             "ratio": min(ranges + answered), "bar": LEAST_BAR},
+            {"function": name, "what": "fixed order, least", "ratio": min(fixed),
+             "bar": FIXED_ORDER_BAR},
+        ]  # fmt: skip
+    for v in found:
+        v["ok"] = bool(v["ratio"] >= v["bar"])
+        print(f"{v['function']:8s} {v['what']:28s} {v['ratio']:6.1f}x  bar {v['bar']:g}x"
+              f"  {'pass' if v['ok'] else 'FAIL'}")  # fmt: skip
+    return found
+
+
+def markdown(record: dict[str, Any]) -> str:
+    lines = ["| function | points | vmf ns | SciPy ns | ratio |", "|---|---|---|---|---|"]
+    lines += [
+        f"| `{r['function']}` | {r['points']} | {_show(r['vmf_ns'], '1.1f')} |"
+        f" {_show(r['scipy_ns'], '1.0f')} | {_show(r['ratio'], '1.1f')} |"
+        for r in record["rows"]
+    ]
+    if record["bars"]:
+        lines += ["", "| function | ratio to SciPy | measured | bar | |", "|---|---|---|---|---|"]
+        lines += [
+            f"| `{b['function']}` | {b['what']} | {b['ratio']:.1f}x | {b['bar']:g}x |"
+            f" {'pass' if b['ok'] else '**FAIL**'} |"
+            for b in record["bars"]
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.speed", description=__doc__.split("\n\n")[0]
+    )
+    parser.add_argument("--functions", nargs="+", choices=FUNCTIONS, default=list(FUNCTIONS),
+                        metavar="NAME")  # fmt: skip
+    parser.add_argument("--points", type=int, default=100_000, help="points a set")
+    parser.add_argument("--cell-points", type=int, default=10_000, help="points a cell")
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--seed", type=int, default=None, help="default: fresh, and printed")
+    parser.add_argument("--implementation", default="vmf", help="vmf, or module:attribute")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--markdown", type=Path)
+    options = parser.parse_args(arguments)
+
+    seed = secrets.randbits(63) if options.seed is None else options.seed
+    rng = np.random.default_rng(seed)
+    try:
+        ours = implementation(options.implementation)
+    except ImportError as error:
+        print(f"{error}: timing SciPy alone")
+        ours = None
+    _set_threads(1)
+    print(f"seed {seed}; one thread; median of {options.repeats} interleaved repeats")
+    with np.errstate(all="ignore"):
+        rows = time_sets(ours, options.functions, rng, options.points, options.repeats)
+        cells = []
+        for name in (f for f in options.functions if f in BARRED):
+            cells += time_cells(ours, name, rng, options.cell_points, options.repeats)
+        print()
+        threads = time_threads(ours, [f for f in options.functions if f in BARRED], rng)
+    _at_limit(rows, _peak_gflops())
+    bars = _verdicts(rows, cells)
+    record = {"seed": seed, "points": options.points, "rows": rows, "cells": cells,
+              "threads": threads, "bars": bars}  # fmt: skip
+    if options.json:
+        options.json.write_text(json.dumps(record, indent=1) + "\n")
+    if options.markdown:
+        options.markdown.write_text(markdown(record))
+    return 0 if bars and all(b["ok"] for b in bars) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
