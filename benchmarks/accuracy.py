@@ -112,9 +112,7 @@ class References:
     def __call__(
         self, names: tuple[str, ...], first: Array, x: Array
     ) -> dict[str, tuple[Array, Array]]:
-        parts = [
-            (names, first[i : i + 200], x[i : i + 200]) for i in range(0, len(x), 200)
-        ]
+        parts = [(names, first[i : i + 200], x[i : i + 200]) for i in range(0, len(x), 200)]
         done = self._pool.map(_chunk, parts, chunksize=1) if self._pool else map(_chunk, parts)
         table = np.concatenate(list(done), axis=2)
         return {name: (table[i, 0], table[i, 1]) for i, name in enumerate(names)}
@@ -283,8 +281,15 @@ def main(arguments: list[str] | None = None) -> int:
     finally:
         references.close()
     failed = sum(not row.ok for row in rows)
+    measured = {(row.function, row.points) for row in rows}
+    skipped = sum(
+        (name, points) not in measured
+        for name in options.functions
+        for points in options.sets
+        if points in SETS_OF[name] and name not in absent
+    )
     print(
-        f"{len(rows)} lines, {failed} above their bar, {len(absent)} absent;"
+        f"{len(rows)} lines, {failed} above their bar, {skipped} skipped, {len(absent)} absent;"
         f" {time.perf_counter() - start:.0f} s"
     )
     if options.json:

@@ -109,7 +109,12 @@ class _Bessel:
             last = size
         else:
             raise _NotEnoughPrecision
-        self._sums = (even + odd + tail, deven + dodd + tail, even - odd + tail, deven - dodd + tail)
+        self._sums = (
+            even + odd + tail,
+            deven + dodd + tail,
+            even - odd + tail,
+            deven - dodd + tail,
+        )
         return self._sums
 
     def _exponent(self) -> arb:
@@ -120,7 +125,11 @@ class _Bessel:
     def log_ive(self) -> arb:
         if self.uniform:
             try:
-                return self._exponent() - (2 * arb.pi() * self.w).log() / 2 + self._expansion()[0].log()
+                return (
+                    self._exponent()
+                    - (2 * arb.pi() * self.w).log() / 2
+                    + self._expansion()[0].log()
+                )
             except _NotEnoughPrecision:
                 pass
         return self.x.bessel_i(self.v, scaled=True).log()

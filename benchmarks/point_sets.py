@@ -11,9 +11,7 @@ Points = tuple[NDArray[np.float64], NDArray[np.float64]]
 Draw = Callable[[np.random.Generator, int], Points]
 
 
-def log_uniform(
-    rng: np.random.Generator, low: float, high: float, n: int
-) -> NDArray[np.float64]:
+def log_uniform(rng: np.random.Generator, low: float, high: float, n: int) -> NDArray[np.float64]:
     return np.exp(rng.uniform(np.log(low), np.log(high), n)).clip(low, high)
 
 

@@ -105,7 +105,10 @@ def compare(dimensions: tuple[int, ...] = DIMENSIONS) -> list[dict[str, Any]]:
 
 
 def markdown(records: list[dict[str, Any]]) -> str:
-    lines = ["| p | kappa | quantity | Arb | vmf | SciPy | SciPy is |", "|---|---|---|---|---|---|---|"]
+    lines = [
+        "| p | kappa | quantity | Arb | vmf | SciPy | SciPy is |",
+        "|---|---|---|---|---|---|---|",
+    ]
     lines += [
         f"| {r['p']} | {r['kappa']:g} | {r['quantity']} | {r['arb']:.10g} | {r['vmf']:.10g} |"
         f" {r['scipy']:.10g} | {'right' if r['scipy_right'] else '**wrong**'} |"
@@ -124,7 +127,9 @@ def main(arguments: list[str] | None = None) -> int:
     records = compare()
     print(f"{'p':>6s} {'kappa':>9s} {'quantity':8s} {'Arb':>18s} {'vmf':>18s} {'SciPy':>18s}")
     for r in records:
-        verdict = ("" if r["vmf_right"] else "  vmf WRONG") + ("" if r["scipy_right"] else "  SciPy wrong")
+        verdict = ("" if r["vmf_right"] else "  vmf WRONG") + (
+            "" if r["scipy_right"] else "  SciPy wrong"
+        )
         print(f"{r['p']:6d} {r['kappa']:9g} {r['quantity']:8s} {r['arb']:18.11g} {r['vmf']:18.11g}"
               f" {r['scipy']:18.11g}{verdict}")  # fmt: skip
     for what in TOLERANCE:

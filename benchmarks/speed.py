@@ -154,7 +154,9 @@ def time_cells(
 ) -> list[dict[str, Any]]:
     """The same over 8 x 8 cells of (v, x); prints the table of vmf ns / ratio."""
     cells: list[dict[str, Any]] = []
-    print(f"\n{name}: vmf ns (SciPy ns / vmf ns; * SciPy not finite somewhere) a cell, v down, x right")
+    print(
+        f"\n{name}: vmf ns (SciPy ns / vmf ns; * SciPy not finite somewhere) a cell, v down, x right"
+    )
     print(f"{'':9s}" + " ".join(f"{low:>16.1e}" for low in CELL_ARGUMENTS[:-1]))
     for v_low, v_high in pairwise(CELL_ORDERS):
         line = []

@@ -45,9 +45,7 @@ def _families() -> list[tuple[str, tuple[str, ...]]]:
 )
 def test_error_is_within_the_bar(points: str, names: tuple[str, ...], seed: int) -> None:
     rng = np.random.default_rng(seed)
-    rows = accuracy.measure(
-        points, list(names), special, rng, POINTS, accuracy.References(jobs=1)
-    )
+    rows = accuracy.measure(points, list(names), special, rng, POINTS, accuracy.References(jobs=1))
     assert {row.function for row in rows} == set(names)
     above = [row for row in rows if not row.ok]
     assert not above, f"seed {seed}: {above}"
