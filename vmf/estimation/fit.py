@@ -1,0 +1,105 @@
+"""From statistics to a fitted mean direction and concentration."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from vmf.estimation.concentration import Estimator, check_estimator_name, fit_concentration
+from vmf.estimation.intervals import (
+    concentration_interval,
+    concentration_standard_error,
+    mean_direction_interval,
+)
+from vmf.estimation.prior import ConjugatePrior
+from vmf.estimation.statistics import SufficientStatistics
+
+
+class DegenerateFitError(ValueError):
+    """The data have no von Mises-Fisher fit: their concentration is infinite, or R = 0."""
+
+
+@dataclass(frozen=True, eq=False)
+class FitResult:
+    """A fitted mean direction and concentration, and how sure they are.
+
+    Parameters
+    ----------
+    mean_direction : (dim,) float64
+        Unit vector.
+    concentration : float
+        kappa, finite.
+    statistics : SufficientStatistics
+        Of the data; with estimator "map" the prior's pseudo-rows are in it too, and the
+        intervals are approximate credible ones.
+    estimator : str
+        Name of the estimator of kappa; see `fit_concentration`.
+    prior : ConjugatePrior or None
+    """
+
+    mean_direction: npt.NDArray[np.float64] = field(repr=False)
+    concentration: float
+    statistics: SufficientStatistics
+    estimator: Estimator
+    prior: ConjugatePrior | None = None
+
+    @cached_property
+    def concentration_standard_error(self) -> float:
+        """Standard error of kappa; NaN for fewer than two (effective) rows."""
+        if self.statistics.effective_count <= 1 + 1e-9:
+            return math.nan
+        return concentration_standard_error(self.statistics, self.concentration)
+
+    def concentration_interval(self, level: float = 0.95) -> tuple[float, float]:
+        """Return the confidence interval of kappa; see `vmf.estimation.concentration_interval`."""
+        return concentration_interval(self.statistics, level)
+
+    def mean_direction_half_angle(self, level: float = 0.95) -> float:
+        """Return the half-angle in radians of the cone around the mean direction."""
+        return mean_direction_interval(self.statistics, level)
+
+
+def fit(
+    statistics: SufficientStatistics,
+    estimator: Estimator = "mle",
+    prior: ConjugatePrior | None = None,
+) -> FitResult:
+    """Fit a von Mises-Fisher distribution to sufficient statistics.
+
+    Parameters
+    ----------
+    statistics : SufficientStatistics
+    estimator : str
+        "mle" where rows are many for their dimension, "unbiased" or "marginal" otherwise, "map"
+        with a prior; see `fit_concentration` for all.
+    prior : ConjugatePrior, optional
+        For "map"; default one pseudo-row without direction.
+
+    Raises
+    ------
+    DegenerateFitError
+        All rows are equal or there is one only (R = 1, kappa would be infinite), or they cancel
+        (R = 0, no mean direction).
+    ValueError
+        No rows, unknown estimator.
+    """
+    check_estimator_name(estimator, prior)
+    used = statistics
+    if estimator == "map":
+        prior = prior or ConjugatePrior()
+        used = statistics + prior.statistics(statistics.dimension)
+    if used.mean_resultant_length == 0:
+        raise DegenerateFitError(
+            "the rows cancel exactly (R = 0): kappa = 0 and there is no mean direction to fit"
+        )
+    if used.one_minus_mean_resultant_length == 0:
+        raise DegenerateFitError(
+            ("there is only one row" if statistics.count == 1 else "all rows have one direction")
+            + " (R = 1): kappa would be infinite; add rows that differ, or use estimator 'map'"
+        )
+    kappa = fit_concentration(used, "mle" if estimator == "map" else estimator)
+    return FitResult(used.mean_direction, kappa, used, estimator, prior)
