@@ -1,0 +1,142 @@
+#include "accumulate.hpp"
+
+#include <nanobind/ndarray.h>
+
+#include <cmath>
+#include <cstddef>
+#include <vector>
+
+namespace nb = nanobind;
+
+#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__)
+#define VMF_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
+#else
+#define VMF_CLONES
+#endif
+
+namespace {
+
+// Rows added before the block goes into the compensated total: few enough that a block's own rounding stays at n 2^-53
+// of a small n, many enough that the two-sum costs nothing.
+constexpr std::ptrdiff_t rows_a_block = 64;
+constexpr std::ptrdiff_t rows_at_once = 4;
+
+template <class Float>
+inline double squared_norm(const Float* row, std::ptrdiff_t dimension) {
+    constexpr int parts = 32;  // independent sums, so that the additions vectorise in a fixed order
+    double sum[parts] = {};
+    std::ptrdiff_t j = 0;
+    for (; j + parts <= dimension; j += parts) {
+        for (int k = 0; k < parts; ++k) {
+            const double a = static_cast<double>(row[j + k]);
+            sum[k] += a * a;
+        }
+    }
+    for (int k = 0; j < dimension; ++j, ++k) sum[k] += static_cast<double>(row[j]) * static_cast<double>(row[j]);
+    for (int half = parts / 2; half >= 1; half /= 2) {
+        for (int k = 0; k < half; ++k) sum[k] += sum[k + half];
+    }
+    return sum[0];
+}
+
+template <class Float>
+inline void add_rows(const Float* rows, std::ptrdiff_t count, std::ptrdiff_t dimension, const double* scale,
+                     double* block) {
+    if (count == rows_at_once) {
+        const Float* a = rows;
+        const Float* b = rows + dimension;
+        const Float* c = rows + 2 * dimension;
+        const Float* d = rows + 3 * dimension;
+        for (std::ptrdiff_t j = 0; j < dimension; ++j) {
+            block[j] += (scale[0] * static_cast<double>(a[j]) + scale[1] * static_cast<double>(b[j])) +
+                        (scale[2] * static_cast<double>(c[j]) + scale[3] * static_cast<double>(d[j]));
+        }
+        return;
+    }
+    for (std::ptrdiff_t i = 0; i < count; ++i) {
+        for (std::ptrdiff_t j = 0; j < dimension; ++j) {
+            block[j] += scale[i] * static_cast<double>(rows[i * dimension + j]);
+        }
+    }
+}
+
+template <class Float>
+inline void row_sums(const Float* rows, std::ptrdiff_t count, std::ptrdiff_t dimension, const double* weights,
+                     double* sum, double* sum_lo, double* norms) {
+    std::vector<double> block(static_cast<std::size_t>(dimension));
+    for (std::ptrdiff_t start = 0; start < count; start += rows_a_block) {
+        const std::ptrdiff_t stop = start + rows_a_block < count ? start + rows_a_block : count;
+        for (double& b : block) b = 0.0;
+        for (std::ptrdiff_t i = start; i < stop; i += rows_at_once) {
+            const std::ptrdiff_t m = i + rows_at_once <= stop ? rows_at_once : stop - i;
+            double scale[rows_at_once];
+            for (std::ptrdiff_t k = 0; k < m; ++k) {
+                norms[i + k] = squared_norm(rows + (i + k) * dimension, dimension);
+                scale[k] = 1.0 / std::sqrt(norms[i + k]);
+                if (weights) scale[k] *= weights[i + k];
+            }
+            add_rows(rows + i * dimension, m, dimension, scale, block.data());
+        }
+        for (std::ptrdiff_t j = 0; j < dimension; ++j) {
+            const double s = sum[j] + block[j];
+            const double t = s - sum[j];
+            sum_lo[j] += (sum[j] - (s - t)) + (block[j] - t);
+            sum[j] = s;
+        }
+    }
+}
+
+VMF_CLONES void row_sums_float(const float* rows, std::ptrdiff_t count, std::ptrdiff_t dimension, const double* weights,
+                               double* sum, double* sum_lo, double* norms) {
+    row_sums(rows, count, dimension, weights, sum, sum_lo, norms);
+}
+VMF_CLONES void row_sums_double(const double* rows, std::ptrdiff_t count, std::ptrdiff_t dimension,
+                                const double* weights, double* sum, double* sum_lo, double* norms) {
+    row_sums(rows, count, dimension, weights, sum, sum_lo, norms);
+}
+
+template <class Float>
+using Matrix = nb::ndarray<const Float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using Column = nb::ndarray<double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Weights = nb::ndarray<const double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+template <class Float, class Sum>
+void checked(Sum sum_rows, const Matrix<Float>& rows, nb::object weights, Column& sum, Column& sum_lo, Column& norms) {
+    const auto count = static_cast<std::ptrdiff_t>(rows.shape(0));
+    const auto dimension = static_cast<std::ptrdiff_t>(rows.shape(1));
+    const double* w = nullptr;
+    Weights held;
+    if (!weights.is_none()) {
+        held = nb::cast<Weights>(weights);
+        if (static_cast<std::ptrdiff_t>(held.shape(0)) != count) throw nb::value_error("weights: one a row");
+        w = held.data();
+    }
+    if (static_cast<std::ptrdiff_t>(sum.shape(0)) != dimension ||
+        static_cast<std::ptrdiff_t>(sum_lo.shape(0)) != dimension ||
+        static_cast<std::ptrdiff_t>(norms.shape(0)) != count) {
+        throw nb::value_error("resultant: one a column; squared_norms: one a row");
+    }
+    nb::gil_scoped_release released;
+    sum_rows(rows.data(), count, dimension, w, sum.data(), sum_lo.data(), norms.data());
+}
+
+}  // namespace
+
+void add_accumulate(nb::module_& m) {
+    const char* doc =
+        "Add sum_i w_i x_i/|x_i| to resultant + resultant_lo and write sum_j x_ij^2 to squared_norms.\n\n"
+        "rows (n, dim) float32 or float64, C order; weights (n,) float64 or None; resultant, resultant_lo (dim,) and\n"
+        "squared_norms (n,) float64, written in place. Releases the GIL.";
+    m.def("row_sums",
+          [](Matrix<float> rows, nb::object weights, Column sum, Column sum_lo, Column norms) {
+              checked(row_sums_float, rows, weights, sum, sum_lo, norms);
+          },
+          nb::arg("rows").noconvert(), nb::arg("weights").none(), nb::arg("resultant").noconvert(),
+          nb::arg("resultant_lo").noconvert(), nb::arg("squared_norms").noconvert(), doc);
+    m.def("row_sums",
+          [](Matrix<double> rows, nb::object weights, Column sum, Column sum_lo, Column norms) {
+              checked(row_sums_double, rows, weights, sum, sum_lo, norms);
+          },
+          nb::arg("rows").noconvert(), nb::arg("weights").none(), nb::arg("resultant").noconvert(),
+          nb::arg("resultant_lo").noconvert(), nb::arg("squared_norms").noconvert());
+}

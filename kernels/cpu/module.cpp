@@ -1,0 +1,155 @@
+// The extension module vmf._core: the functions as NumPy ufuncs, and the pass that sums rows of embeddings.
+//
+// They are real ufuncs, made through NumPy's C interface rather than through array arguments of nanobind: broadcasting,
+// out=, where=, dtype rules and the `invalid` error state are then NumPy's own.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/string.h>
+
+#define NPY_NO_DEPRECATED_API NPY_1_7_API_VERSION
+#include <numpy/arrayobject.h>
+#include <numpy/ufuncobject.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cfenv>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "accumulate.hpp"
+#include "table.hpp"
+
+namespace nb = nanobind;
+
+namespace {
+
+#ifdef VMF_X86
+bool has_avx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+bool has_avx512() {
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw");
+}
+#endif
+
+std::vector<LoopTable> available_tables() {
+    std::vector<LoopTable> tables;
+#ifdef VMF_X86
+    __builtin_cpu_init();
+    if (has_avx512()) tables.push_back(avx512_loops());
+    if (has_avx2()) tables.push_back(avx2_loops());
+#endif
+    tables.push_back(scalar_loops());
+    return tables;
+}
+
+const std::vector<LoopTable>& tables() {
+    static const std::vector<LoopTable> all = available_tables();
+    return all;
+}
+
+std::atomic<int> chosen_table{0};
+std::atomic<int> thread_count{1};
+
+// Threads are started for one call and joined at its end: no pool outlives a fork, and no OpenMP runtime of another
+// package is in the way. A start costs about 20 us, hence the least share of a thread.
+constexpr npy_intp least_share = 16384;
+
+LoopFunction loop_of(std::size_t function, bool single) {
+    const LoopEntry& e = tables()[chosen_table.load(std::memory_order_relaxed)].entries[function];
+    return single ? e.float_loop : e.double_loop;
+}
+
+template <bool single>
+void ufunc_loop(char** args, const npy_intp* dimensions, const npy_intp* steps, void* data) {
+    const npy_intp n = dimensions[0];
+    const LoopFunction loop = loop_of(reinterpret_cast<std::size_t>(data), single);
+    npy_intp threads = thread_count.load(std::memory_order_relaxed);
+    if (n / least_share < threads) threads = n / least_share;
+    bool invalid = false;
+    if (threads <= 1) {
+        invalid = loop(args[0], steps[0], args[1], steps[1], args[2], steps[2], n);
+    } else {
+        std::vector<std::thread> workers;
+        std::atomic<bool> any_invalid{false};
+        const npy_intp share = (n + threads - 1) / threads;
+        const auto work = [&](npy_intp begin) {
+            const npy_intp end = begin + share < n ? begin + share : n;
+            if (loop(args[0] + begin * steps[0], steps[0], args[1] + begin * steps[1], steps[1],
+                     args[2] + begin * steps[2], steps[2], end - begin)) {
+                any_invalid = true;
+            }
+        };
+        for (npy_intp t = 1; t < threads && t * share < n; ++t) workers.emplace_back(work, t * share);
+        work(0);
+        for (std::thread& w : workers) w.join();
+        invalid = any_invalid;
+    }
+    // Idle lanes and guarded branches raise flags that mean nothing: only the domain error is reported.
+    std::feclearexcept(FE_ALL_EXCEPT);
+    if (invalid) std::feraiseexcept(FE_INVALID);
+}
+
+void add_ufuncs(nb::module_& m) {
+    static PyUFuncGenericFunction loops[2] = {ufunc_loop<true>, ufunc_loop<false>};
+    static const char types[6] = {NPY_FLOAT, NPY_FLOAT, NPY_FLOAT, NPY_DOUBLE, NPY_DOUBLE, NPY_DOUBLE};
+    static std::vector<void*> data;  // two pointers a function; must outlive the ufuncs
+    const LoopTable& t = tables().back();
+    data.resize(2 * t.count);
+    for (int i = 0; i < t.count; ++i) {
+        data[2 * i] = data[2 * i + 1] = reinterpret_cast<void*>(static_cast<std::size_t>(i));
+        PyObject* f = PyUFunc_FromFuncAndData(loops, &data[2 * i], const_cast<char*>(types), 2, 2, 1, PyUFunc_None,
+                                              t.entries[i].name, "See vmf.special.", 0);
+        if (!f) throw nb::python_error();
+        m.attr(t.entries[i].name) = nb::steal(f);
+    }
+}
+
+int import_numpy() {
+    import_array1(-1);
+    import_umath1(-1);
+    return 0;
+}
+
+nb::object region(const std::string& name, double a, double x) {
+    const LoopTable& t = tables()[chosen_table];
+    for (int i = 0; i < t.count; ++i) {
+        if (name == t.entries[i].name) return nb::int_(static_cast<int>(t.entries[i].region(a, x)));
+    }
+    throw nb::value_error(("no function named " + name).c_str());
+}
+
+}  // namespace
+
+NB_MODULE(_core, m) {
+    if (import_numpy() < 0) throw nb::python_error();
+    const char* requested = std::getenv("VMF_NUM_THREADS");
+    const int asked = requested ? std::atoi(requested) : 0;
+    thread_count = asked > 0 ? asked : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+    add_ufuncs(m);
+    m.def("region", &region, nb::arg("name"), nb::arg("a"), nb::arg("x"),
+          "The code of the formula that serves one point (kernels/include/vmf/regions.hpp).");
+    m.def("get_num_threads", [] { return thread_count.load(); });
+    m.def("set_num_threads", [](int n) {
+        if (n < 1) throw nb::value_error("the number of threads must be at least 1");
+        thread_count = n;
+    }, nb::arg("n"));
+    m.def("instruction_sets", [] {
+        nb::list names;
+        for (const LoopTable& t : tables()) names.append(t.instruction_set);
+        return names;
+    }, "Instruction sets this processor can run, best first.");
+    m.def("get_instruction_set", [] { return std::string(tables()[chosen_table].instruction_set); });
+    m.def("set_instruction_set", [](const std::string& name) {
+        for (std::size_t i = 0; i < tables().size(); ++i) {
+            if (name == tables()[i].instruction_set) {
+                chosen_table = static_cast<int>(i);
+                return;
+            }
+        }
+        throw nb::value_error(("no instruction set named " + name + " on this processor").c_str());
+    }, nb::arg("name"));
+    add_accumulate(m);
+}

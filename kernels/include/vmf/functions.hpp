@@ -1,0 +1,320 @@
+// Every public function: the order it works at, its region, its formula in each region, and its values at the ends.
+//
+//   order(a)       from the first argument to the order v (the vMF functions take the dimension)
+//   region(v, x)   the table of regions.hpp that applies
+//   at<R>(v, x)    the value in region R, any lane type
+//   special(v, x)  the limits: x = 0 or infinite, v infinite, NaN in, NaN out, NaN for negative arguments
+//   doubtful(v, x, y) lanes in which the value y fell so near a zero of the function that digits were lost;
+//                  near_zero.hpp computes them again
+#pragma once
+
+#include "near_origin.hpp"
+#include "regions.hpp"
+#include "vmf.hpp"
+
+namespace VMF_NAMESPACE {
+
+constexpr double infinity = __builtin_huge_val();
+
+VMF_FN double not_a_number() { return from_bits(0x7ff8000000000000ULL); }
+VMF_FN bool out_of_domain(double v, double x) { return !(v >= 0.0 && x >= 0.0); }
+
+// log(x) for the limits, where a twofold logarithm is more than enough.
+VMF_FN double plain_log(double x) {
+    const Twofold<double> l = log_twofold(Twofold<double>{x, 0.0});
+    return l.hi + l.lo;
+}
+
+struct OfOrder {
+    template <class T>
+    VMF_FN static T order(T v) { return v; }
+    template <class T, class Y>
+    VMF_FN static auto doubtful(T v, T, Y) { return v < T(-1.0); }
+    static constexpr bool repairs = false;
+    static constexpr int small_regions = 2;
+};
+
+// Functions of K have four regions below the Debye ones, functions of I two.
+struct OfOrderK : OfOrder {
+    static constexpr int small_regions = 4;
+};
+template <class F>
+constexpr bool uses_region(int r) {
+    return (r >= 1 && r <= F::small_regions) || (r >= region_debye20 && r < region_count);
+}
+
+// The terms each Debye region takes.
+template <int R>
+constexpr int terms_of() {
+    return R == region_debye20 ? 20 : R == region_debye13 ? 13 : R == region_debye7 ? 7 : 4;
+}
+
+template <bool scaled>
+struct LogI : OfOrder {
+    static constexpr bool repairs = true;
+    template <class T>
+    VMF_FN static T region(T v, T x) { return region_log_i(v, x); }
+    template <int R, class T>
+    VMF_FN static T at(T v, T x) {
+        if constexpr (R == region_near_origin) {
+            const NearOrigin<T> t = near_origin_terms(v, x);
+            return scaled ? (t.power + t.series) - x : t.power + t.series;
+        } else if constexpr (R == region_shifted) {
+            return shifted_log_i<scaled>(v, x);
+        } else {
+            return debye_log_i<terms_of<R>(), scaled>(v, x);
+        }
+    }
+    VMF_FN static double special(double v, double x) {
+        if (out_of_domain(v, x) || (v == infinity && x == infinity)) return not_a_number();
+        if (v == infinity) return -infinity;
+        if (x == 0.0) return v == 0.0 ? 0.0 : -infinity;
+        if (scaled) return x == infinity ? -infinity : large(v, x) - x;
+        return x == infinity ? infinity : large(v, x);
+    }
+    // v or x beyond 2^1000: log(2 pi w)/2 and the sum are below the last bit, but for log_ive with v << x.
+    VMF_FN static double large(double v, double x) {
+        const Polar<double> p = polar(v, 0.0, x);
+        if (scaled) {
+            const double eta = p.w_minus_x.hi - v * asinh_ratio(p.v_plus_w, x).hi;
+            return eta - 0.5 * (plain_log(p.w.hi) + log_two_pi) + x;
+        }
+        return p.w.hi - v * asinh_ratio(p.v_plus_w, x).hi;
+    }
+};
+
+template <bool scaled>
+struct LogK : OfOrderK {
+    static constexpr bool repairs = true;
+    template <class T>
+    VMF_FN static T region(T v, T x) { return region_k(v, x); }
+    template <int R, class T>
+    VMF_FN static T at(T v, T x) {
+        if constexpr (R == region_temme) {
+            return temme_log_k<scaled>(v, x);
+        } else if constexpr (R == region_quadrature1) {
+            return quadrature_log_k<Quadrature1, scaled>(v, x);
+        } else if constexpr (R == region_quadrature3) {
+            return quadrature_log_k<Quadrature3, scaled>(v, x);
+        } else if constexpr (R == region_quadrature8) {
+            return quadrature_log_k<Quadrature8, scaled>(v, x);
+        } else {
+            return debye_log_k<terms_of<R>(), scaled>(v, x);
+        }
+    }
+    VMF_FN static double special(double v, double x) {
+        if (out_of_domain(v, x) || (v == infinity && x == infinity)) return not_a_number();
+        if (v == infinity || x == 0.0) return infinity;
+        if (x == infinity) return -infinity;
+        const Polar<double> p = polar(v, 0.0, x);
+        const double turn = v * asinh_ratio(p.v_plus_w, x).hi;
+        if (scaled) return turn - p.w_minus_x.hi - 0.5 * (plain_log(p.w.hi) - plain_log(half_pi));
+        return turn - p.w.hi;
+    }
+};
+
+// I_v/I_(v-1) and its complement
+template <bool complement>
+struct IvRatio : OfOrder {
+    template <class T>
+    VMF_FN static T region(T v, T x) { return region_i(v, x); }
+    template <int R, class T>
+    VMF_FN static T at(T v, T x) {
+        if constexpr (R == region_shifted || R == region_near_origin) {
+            if constexpr (complement) return shifted_iv_ratio_c(v, x);
+            else return shifted_iv_ratio(v, x);
+        } else {
+            if constexpr (complement) return debye_iv_ratio_c<terms_of<R>()>(v, x);
+            else return debye_iv_ratio<terms_of<R>()>(v, x);
+        }
+    }
+    VMF_FN static double special(double v, double x) {
+        if (out_of_domain(v, x) || (v == infinity && x == infinity)) return not_a_number();
+        if (x == infinity) return complement ? 0.0 : 1.0;
+        if (v == infinity) return complement ? 1.0 : 0.0;
+        if (x == 0.0) {
+            const double r = v == 0.0 ? infinity : 0.0;
+            return complement ? 1.0 - r : r;
+        }
+        const Polar<double> p = polar(v, 0.0, x);
+        const double denominator = v + (p.w.hi - 0.5 * p.sigma);
+        return complement ? (v + (p.w_minus_x.hi - 0.5 * p.sigma)) / denominator : x / denominator;
+    }
+};
+
+struct KvRatio : OfOrderK {
+    template <class T>
+    VMF_FN static T region(T v, T x) { return region_k(v, x); }
+    template <int R, class T>
+    VMF_FN static T at(T v, T x) {
+        if constexpr (R == region_temme) return temme_kv_ratio(v, x);
+        else if constexpr (R == region_quadrature1) return quadrature_kv_ratio<Quadrature1>(v, x);
+        else if constexpr (R == region_quadrature3) return quadrature_kv_ratio<Quadrature3>(v, x);
+        else if constexpr (R == region_quadrature8) return quadrature_kv_ratio<Quadrature8>(v, x);
+        else return debye_kv_ratio<terms_of<R>()>(v, x);
+    }
+    VMF_FN static double special(double v, double x) {
+        if (out_of_domain(v, x) || (v == infinity && x == infinity)) return not_a_number();
+        if (v == infinity) return infinity;
+        if (x == infinity) return 1.0;
+        if (x == 0.0) return v > 0.5 ? infinity : (v == 0.5 ? 1.0 : 0.0);
+        return debye_kv_ratio<4>(v, x);
+    }
+};
+
+struct LogIvDx : OfOrder {
+    template <class T>
+    VMF_FN static T region(T v, T x) { return region_i(v, x); }
+    template <int R, class T>
+    VMF_FN static T at(T v, T x) {
+        if constexpr (R == region_shifted || R == region_near_origin) return shifted_log_i_dx(v, x);
+        else return debye_log_i_dx<terms_of<R>()>(v, x);
+    }
+    VMF_FN static double special(double v, double x) {
+        if (out_of_domain(v, x) || (v == infinity && x == infinity)) return not_a_number();
+        if (x == infinity) return 1.0;
+        if (v == infinity) return infinity;
+        if (x == 0.0) return v == 0.0 ? 0.0 : infinity;
+        return debye_log_i_dx<4>(v, x);
+    }
+};
+
+struct LogIvDv : OfOrder {
+    template <class T>
+    VMF_FN static T region(T v, T x) { return region_i(v, x); }
+    template <int R, class T>
+    VMF_FN static T at(T v, T x) {
+        if constexpr (R == region_shifted || R == region_near_origin) return shifted_log_i_dv(v, x);
+        else return debye_log_i_dv<terms_of<R>()>(v, x);
+    }
+    VMF_FN static double special(double v, double x) {
+        if (out_of_domain(v, x) || (v == infinity && x == infinity)) return not_a_number();
+        if (x == infinity) return 0.0;
+        if (v == infinity || x == 0.0) return -infinity;
+        return debye_log_i_dv<4>(v, x);
+    }
+};
+
+struct LogKvDx : OfOrderK {
+    template <class T>
+    VMF_FN static T region(T v, T x) { return region_k(v, x); }
+    template <int R, class T>
+    VMF_FN static T at(T v, T x) {
+        if constexpr (R == region_temme) return temme_log_k_dx(v, x);
+        else if constexpr (R == region_quadrature1) return quadrature_log_k_dx<Quadrature1>(v, x);
+        else if constexpr (R == region_quadrature3) return quadrature_log_k_dx<Quadrature3>(v, x);
+        else if constexpr (R == region_quadrature8) return quadrature_log_k_dx<Quadrature8>(v, x);
+        else return debye_log_k_dx<terms_of<R>()>(v, x);
+    }
+    VMF_FN static double special(double v, double x) {
+        if (out_of_domain(v, x) || (v == infinity && x == infinity)) return not_a_number();
+        if (x == infinity) return -1.0;
+        if (v == infinity || x == 0.0) return -infinity;
+        return debye_log_k_dx<4>(v, x);
+    }
+};
+
+struct LogKvDv : OfOrderK {
+    template <class T>
+    VMF_FN static T region(T v, T x) { return region_k(v, x); }
+    template <int R, class T>
+    VMF_FN static T at(T v, T x) {
+        if constexpr (R == region_temme) return temme_log_k_dv(v, x);
+        else if constexpr (R == region_quadrature1) return quadrature_log_k_dv<Quadrature1>(v, x);
+        else if constexpr (R == region_quadrature3) return quadrature_log_k_dv<Quadrature3>(v, x);
+        else if constexpr (R == region_quadrature8) return quadrature_log_k_dv<Quadrature8>(v, x);
+        else return debye_log_k_dv<terms_of<R>()>(v, x);
+    }
+    VMF_FN static double special(double v, double x) {
+        if (out_of_domain(v, x) || (v == infinity && x == infinity)) return not_a_number();
+        if (v == 0.0 || x == infinity) return 0.0;
+        if (v == infinity || x == 0.0) return infinity;
+        return debye_log_k_dv<4>(v, x);
+    }
+};
+
+// The vMF functions take the dimension p >= 2; smaller ones become a negative order and so NaN.
+struct OfDimension : OfOrder {
+    template <class T>
+    VMF_FN static T order(T p) { return fma_(T(0.5), p, T(-1.0)); }
+};
+struct OfDimensionUp : OfOrder {
+    template <class T>
+    VMF_FN static T order(T p) { return select(p >= T(2.0), T(0.5) * p, T(-1.0)); }
+};
+
+template <bool scaled>
+struct LogNormalizer : OfDimension {
+    static constexpr bool repairs = true;
+    template <class T>
+    VMF_FN static T region(T v, T x) { return region_vmf(v, x); }
+    template <int R, class T>
+    VMF_FN static T at(T v, T x) {
+        if constexpr (R == region_shifted || R == region_near_origin) return shifted_log_normalizer<scaled>(v, x);
+        else return debye_log_normalizer<terms_of<R>(), scaled>(v, x);
+    }
+    VMF_FN static double special(double v, double x) {
+        if (out_of_domain(v, x) || (v == infinity && x == infinity)) return not_a_number();
+        if (v == infinity) return infinity;
+        if (x == infinity) return scaled ? infinity : -infinity;
+        return debye_log_normalizer<4, scaled>(v, x);
+    }
+};
+
+struct Entropy : OfDimension {
+    template <class T>
+    VMF_FN static T region(T v, T x) { return region_vmf(v, x); }
+    template <int R, class T>
+    VMF_FN static T at(T v, T x) {
+        if constexpr (R == region_shifted || R == region_near_origin) return shifted_entropy(v, x);
+        else return debye_entropy<terms_of<R>()>(v, x);
+    }
+    VMF_FN static double special(double v, double x) {
+        if (out_of_domain(v, x) || (v == infinity && x == infinity)) return not_a_number();
+        if (v == infinity || x == infinity) return -infinity;
+        return debye_entropy<4>(v, x);
+    }
+};
+
+// A_p = I_(p/2)/I_(p/2-1), its complement and its derivative
+template <bool complement>
+struct MeanResultantLength : OfDimensionUp {
+    template <class T>
+    VMF_FN static T region(T v, T x) { return region_vmf(v, x); }
+    template <int R, class T>
+    VMF_FN static T at(T v, T x) { return IvRatio<complement>::template at<R>(v, x); }
+    VMF_FN static double special(double v, double x) { return IvRatio<complement>::special(v, x); }
+};
+
+struct MeanResultantLengthDkappa : OfDimensionUp {
+    template <class T>
+    VMF_FN static T region(T v, T x) { return region_vmf(v, x); }
+    template <int R, class T>
+    VMF_FN static T at(T v, T x) {
+        if constexpr (R == region_shifted || R == region_near_origin) return shifted_ratio_dx(v, x);
+        else return debye_ratio_dx<terms_of<R>()>(v, x);
+    }
+    VMF_FN static double special(double v, double x) {
+        if (out_of_domain(v, x) || (v == infinity && x == infinity)) return not_a_number();
+        if (v == infinity || x == infinity) return 0.0;
+        return debye_ratio_dx<4>(v, x);
+    }
+};
+
+// One value, any region: what CUDA threads and scalar callers use.
+template <class F, int R = 1>
+VMF_FN double value_in(int region, double v, double x) {
+    if constexpr (R == region_count) {
+        return F::special(v, x);
+    } else if constexpr (uses_region<F>(R)) {
+        return region == R ? F::template at<R>(v, x) : value_in<F, R + 1>(region, v, x);
+    } else {
+        return value_in<F, R + 1>(region, v, x);
+    }
+}
+template <class F>
+VMF_FN double value_at(double v, double x) {
+    return value_in<F>(static_cast<int>(F::region(v, x)), v, x);
+}
+
+}  // namespace VMF_NAMESPACE

@@ -1,0 +1,79 @@
+// One double: the lane type of CUDA threads, of the portable CPU build and of everything that is computed value by value.
+//
+// A lane type offers the operators + - * /, comparisons that give a mask, and the functions below. The region headers
+// are templates over it and never name an instruction set.
+#pragma once
+
+#include "../platform.hpp"
+
+namespace VMF_NAMESPACE {
+
+VMF_FN vmf_uint64 bits_of(double a) {
+#if defined(__CUDACC__)
+    return static_cast<vmf_uint64>(__double_as_longlong(a));
+#else
+    vmf_uint64 u;
+    std::memcpy(&u, &a, sizeof u);
+    return u;
+#endif
+}
+
+VMF_FN double from_bits(vmf_uint64 u) {
+#if defined(__CUDACC__)
+    return __longlong_as_double(static_cast<long long>(u));
+#else
+    double a;
+    std::memcpy(&a, &u, sizeof a);
+    return a;
+#endif
+}
+
+// How many doubles a lane type holds, and how they come from and go to memory.
+template <class T>
+struct LaneTraits;
+template <>
+struct LaneTraits<double> {
+    static constexpr int width = 1;
+    VMF_FN static double load(const double* p) { return *p; }
+    VMF_FN static void store(double* p, double a) { *p = a; }
+};
+VMF_FN unsigned bitmask(bool m) { return m ? 1u : 0u; }
+
+VMF_FN double select(bool m, double a, double b) { return m ? a : b; }
+VMF_FN bool any(bool m) { return m; }
+VMF_FN double fma_(double a, double b, double c) { return ::fma(a, b, c); }
+VMF_FN double sqrt_(double a) { return ::sqrt(a); }
+VMF_FN double abs_(double a) { return ::fabs(a); }
+VMF_FN double max_(double a, double b) { return a > b ? a : b; }
+VMF_FN double min_(double a, double b) { return a < b ? a : b; }
+
+// Nearest integer, ties to even; |a| < 2^51.
+VMF_FN double round_(double a) {
+    const double shift = 6755399441055744.0;  // 1.5 * 2^52
+    return (a + shift) - shift;
+}
+
+// floor(log2 a) and a / 2^floor(log2 a) in [1, 2) for finite a > 0, subnormals included.
+VMF_FN double exponent_of(double a) {
+    const bool tiny = a < 2.2250738585072014e-308;
+    const double b = tiny ? a * 18014398509481984.0 : a;  // 2^54
+    const double e = static_cast<double>(static_cast<long long>(bits_of(b) >> 52)) - 1023.0;
+    return tiny ? e - 54.0 : e;
+}
+VMF_FN double mantissa_of(double a) {
+    const double b = a < 2.2250738585072014e-308 ? a * 18014398509481984.0 : a;
+    return from_bits((bits_of(b) & 0x000fffffffffffffULL) | 0x3ff0000000000000ULL);
+}
+
+// a * 2^k for integral k with |k| <= 2000, in two steps so that neither factor leaves the range.
+VMF_FN double scale_(double a, double k) {
+    const double half = round_(0.5 * k);
+    const double first = from_bits(static_cast<vmf_uint64>(static_cast<long long>(half) + 1023) << 52);
+    const double second = from_bits(static_cast<vmf_uint64>(static_cast<long long>(k - half) + 1023) << 52);
+    return a * first * second;
+}
+
+// table[i], i the top four bits of the mantissa of m.
+VMF_FN double lookup16(const double* table, double m) { return table[(bits_of(m) >> 48) & 15]; }
+
+}  // namespace VMF_NAMESPACE

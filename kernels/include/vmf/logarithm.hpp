@@ -1,0 +1,77 @@
+// Natural logarithm of a twofold number, to more than a double; exponential of a double.
+//
+//   log(2^k m) = k log 2 - log c + log(c m),   log(y) = 2 atanh(r),  r = (y - 1)/(y + 1),     (DLMF 4.6.4)
+//
+// c is 1/m to seven bits from a table of 16, so that |r| < 0.032. c = 1 next to m = 1, which keeps log(1 + d) relatively
+// accurate for tiny d. Absolute error < 2^-68 (|log| < 1) plus 2^-95 |log|; relative error near 1 < 2^-64.
+#pragma once
+
+#include "coefficients.hpp"
+#include "twofold.hpp"
+
+namespace VMF_NAMESPACE {
+
+template <class T>
+VMF_FN Twofold<T> log_twofold(Twofold<T> a) {
+    const T m = mantissa_of(a.hi);
+    const T e = exponent_of(a.hi);
+    const T c = lookup16(log_reciprocal, m);
+    const T offset = lookup16(log_offset, m);
+    const T offset_tail = lookup16(log_offset_tail, m);
+    const T k = e + select(m >= T(1.4375), T(1.0), T(0.0));
+
+    // y = c m; the product has 60 bits, y - 1 is exact.
+    const T y = m * c;
+    const T y_lo = fma_(scale_(a.lo, -e), c, fma_(m, c, -y));
+    const T above = y - T(1.0);
+    const T below = y + T(1.0);
+    const T below_lo = y_lo + (y - (below - T(1.0)));
+    const T reciprocal = T(1.0) / below;
+    const T r = above * reciprocal;
+    const T r_lo = (fma_(-r, below, above) + fma_(-r, below_lo, y_lo)) * reciprocal;
+
+    const T s = r * r;
+    T tail = T(1.0 / 13.0);
+    tail = fma_(tail, s, T(1.0 / 11.0));
+    tail = fma_(tail, s, T(1.0 / 9.0));
+    tail = fma_(tail, s, T(1.0 / 7.0));
+    tail = fma_(tail, s, T(1.0 / 5.0));
+    tail = fma_(tail, s, T(1.0 / 3.0));
+    tail = fma_(tail * s, r, r_lo);
+
+    const Twofold<T> head = fast_two_sum(k * T(ln2_head), offset);
+    const Twofold<T> sum = fast_two_sum(head.hi, r + r);
+    return fast_two_sum(sum.hi, sum.lo + (head.lo + fma_(k, T(ln2_tail), offset_tail + (tail + tail))));
+}
+
+// log(x/2) without forming x/2, which is 0 for the smallest subnormal.
+template <class T>
+VMF_FN Twofold<T> log_half_of(T x) {
+    const Twofold<T> l = log_twofold(Twofold<T>{x, T(0.0)});
+    const Twofold<T> s = two_sum(l.hi, T(-ln2_head));
+    return fast_two_sum(s.hi, s.lo + (l.lo - T(ln2_tail)));
+}
+
+// exp(a) for -745 < a < 709, error < 1 ulp: a = n log 2 + r, Taylor to degree 13 on |r| < 0.35 (truncation 2^-57).
+template <class T>
+VMF_FN T exp_(T a) {
+    const T n = round_(a * T(1.4426950408889634));
+    const T r = fma_(n, T(-ln2_tail), fma_(n, T(-ln2_head), a));
+    T p = T(1.0 / 6227020800.0);
+    p = fma_(p, r, T(1.0 / 479001600.0));
+    p = fma_(p, r, T(1.0 / 39916800.0));
+    p = fma_(p, r, T(1.0 / 3628800.0));
+    p = fma_(p, r, T(1.0 / 362880.0));
+    p = fma_(p, r, T(1.0 / 40320.0));
+    p = fma_(p, r, T(1.0 / 5040.0));
+    p = fma_(p, r, T(1.0 / 720.0));
+    p = fma_(p, r, T(1.0 / 120.0));
+    p = fma_(p, r, T(1.0 / 24.0));
+    p = fma_(p, r, T(1.0 / 6.0));
+    p = fma_(p, r, T(0.5));
+    p = fma_(p, r, T(1.0));
+    p = fma_(p, r, T(1.0));
+    return scale_(p, n);
+}
+
+}  // namespace VMF_NAMESPACE

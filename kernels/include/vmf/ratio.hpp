@@ -1,0 +1,137 @@
+// Ratios of consecutive orders and the derivatives of log I and log K.
+//
+// With B = x I'_v/I_v - w from the uniform expansion (bounded), DLMF 10.29.2 gives, without cancellation,
+//
+//   I_v/I_(v-1) = x/(v + w + B),     1 - I_v/I_(v-1) = (v + (w - x) + B)/(v + w + B),     w - x = v^2/(w + x).
+//
+// For small w the compensated g_k of shifted_order.hpp give  I_v/I_(v-1) = x g_0/g_(-1)  and its complement as a
+// difference of two twofold numbers.
+#pragma once
+
+#include "quadrature.hpp"
+#include "shifted_order.hpp"
+#include "temme.hpp"
+
+namespace VMF_NAMESPACE {
+
+template <int terms, class T>
+VMF_FN T debye_iv_ratio(T v, T x) {
+    const Polar<T> p = polar(v, T(0.0), x);
+    const T b = debye_log_derivative<terms, 1>(p);
+    return x / (p.v_plus_w.hi + (p.v_plus_w.lo + b));
+}
+
+template <int terms, class T>
+VMF_FN T debye_iv_ratio_c(T v, T x) {
+    const Polar<T> p = polar(v, T(0.0), x);
+    const T b = debye_log_derivative<terms, 1>(p);
+    const Twofold<T> s = two_sum(v, p.w_minus_x.hi);
+    const Twofold<T> n = two_sum(s.hi, b);
+    const T numerator = n.hi + (n.lo + (s.lo + p.w_minus_x.lo));
+    return numerator / (p.v_plus_w.hi + (p.v_plus_w.lo + b));
+}
+
+template <class T>
+VMF_FN T shifted_iv_ratio(T v, T x) {
+    const Shifted<T> s = shifted_order(v, x);
+    const Twofold<T> below = below_order(v, s);
+    const Twofold<T> q = s.g0 / below;
+    const Twofold<T> r = q * x;
+    return r.hi + r.lo;
+}
+
+template <class T>
+VMF_FN T shifted_iv_ratio_c(T v, T x) {
+    const Shifted<T> s = shifted_order(v, x);
+    const Twofold<T> below = below_order(v, s);
+    const Twofold<T> difference = below - s.g0 * x;
+    const Twofold<T> c = difference / below;
+    return c.hi + c.lo;
+}
+
+// I'_v/I_v = v/x + I_(v+1)/I_v = (v + x^2 g_1/g_0)/x
+template <class T>
+VMF_FN T shifted_log_i_dx(T v, T x) {
+    const Shifted<T> s = shifted_order(v, x);
+    return v / x + x * (s.g1.hi / s.g0.hi);
+}
+
+template <int terms, class T>
+VMF_FN T debye_log_i_dx(T v, T x) {
+    const Polar<T> p = polar(v, T(0.0), x);
+    return (p.w.hi + (p.w.lo + debye_log_derivative<terms, 1>(p))) / x;
+}
+
+template <int terms, class T>
+VMF_FN T debye_log_i_dv(T v, T x) {
+    const Polar<T> p = polar(v, T(0.0), x);
+    const Twofold<T> angle = asinh_ratio(p.v_plus_w, x);
+    return debye_dv_correction<terms, 1>(v, p) - angle.hi;
+}
+
+// K_v/K_(v-1) = (a + w - x K'_a/K_a - w)/x at order a = v - 1, which may be negative: K is even in its order.
+template <int terms, class T>
+VMF_FN T debye_kv_ratio(T v, T x) {
+    const T a = v - T(1.0);
+    const Polar<T> p = polar(abs_(a), T(0.0), x);
+    const Twofold<T> s = two_sum(p.w.hi, a);
+    return (s.hi + (s.lo + (p.w.lo + debye_log_derivative<terms, -1>(p)))) / x;
+}
+
+template <int terms, class T>
+VMF_FN T debye_log_k_dx(T v, T x) {
+    const Polar<T> p = polar(v, T(0.0), x);
+    return -((p.w.hi + (p.w.lo + debye_log_derivative<terms, -1>(p))) / x);
+}
+
+template <int terms, class T>
+VMF_FN T debye_log_k_dv(T v, T x) {
+    const Polar<T> p = polar(v, T(0.0), x);
+    const Twofold<T> angle = asinh_ratio(p.v_plus_w, x);
+    return angle.hi + debye_dv_correction<terms, -1>(v, p);
+}
+
+// K_(v-1)/K_v = x/(v + w) E[exp(-u)]
+template <class Rule, class T>
+VMF_FN T quadrature_kv_ratio(T v, T x) {
+    const Polar<T> p = polar(v, T(0.0), x);
+    const Moments<T> m = quadrature_moments<Rule>(v, p.w.hi);
+    return p.v_plus_w.hi * m.mass / (x * m.exp_minus);
+}
+
+template <class Rule, class T>
+VMF_FN T quadrature_log_k_dx(T v, T x) {
+    const Polar<T> p = polar(v, T(0.0), x);
+    const Moments<T> m = quadrature_moments<Rule>(v, p.w.hi);
+    return -(v / x + (x * m.exp_minus) / (p.v_plus_w.hi * m.mass));
+}
+
+template <class Rule, class T>
+VMF_FN T quadrature_log_k_dv(T v, T x) {
+    const Polar<T> p = polar(v, T(0.0), x);
+    const Twofold<T> angle = asinh_ratio(p.v_plus_w, x);
+    const Moments<T> m = quadrature_moments<Rule>(v, p.w.hi);
+    return angle.hi + m.mean / m.mass;
+}
+
+template <class T>
+VMF_FN T temme_kv_ratio(T v, T x) {
+    const Temme<T> t = temme<T>(v, x);
+    const T q = t.here / t.below;
+    return select(round_(v) >= T(1.0), (q + q) / x, T(0.5) * x * q);
+}
+
+template <class T>
+VMF_FN T temme_log_k_dx(T v, T x) {
+    const Temme<T> t = temme<T>(v, x);
+    const T q = t.below / t.here;  // x/2 times K_(v-1)/K_v, or K_(1-v)/K_v over x/2
+    return -(select(round_(v) >= T(1.0), T(0.5) * x * q, (q + q) / x) + v / x);
+}
+
+template <class T>
+VMF_FN T temme_log_k_dv(T v, T x) {
+    const Dual<T> here = temme<Dual<T>>(v, x).here;
+    return here.slope / here.value;
+}
+
+}  // namespace VMF_NAMESPACE

@@ -1,0 +1,76 @@
+// Which formula serves a point (v, x). The first row that fits is used.
+//
+//   I                                             K
+//   special      v or x not finite, < 0, or 0      special      the same
+//   debye4       w >= 2500                         debye4       w >= 2500
+//   debye7       w >= 200                          debye7       w >= 200
+//   debye13      w >= 42                           debye13      w >= 42
+//   debye20      w >= 24.5 or v >= 15.5            debye20      w >= 24.5 or v >= 15.5 or (v >= 12.75 and x < 1)
+//   near_origin  v < 1/16 and x < 1 (log I only)   temme        x < 1
+//   shifted      the rest                          quadrature   the rest, by w: below 3, below 8, below 24.5
+//
+// Numbers are doubles so that the choice vectorises with everything else.
+#pragma once
+
+#include "platform.hpp"
+
+namespace VMF_NAMESPACE {
+
+enum Region : int {
+    region_special = 0,
+    region_near_origin = 1,
+    region_shifted = 2,
+    region_temme = 1,
+    region_quadrature1 = 2,
+    region_quadrature3 = 3,
+    region_quadrature8 = 4,
+    region_debye20 = 5,
+    region_debye13 = 6,
+    region_debye7 = 7,
+    region_debye4 = 8,
+    region_count = 9,
+};
+
+template <class T>
+VMF_FN T debye_region(T v, T x, T otherwise) {
+    const T ww = fma_(v, v, x * x);
+    T r = select((ww >= T(24.5 * 24.5)) | (v >= T(15.5)), T(double(region_debye20)), otherwise);
+    r = select(ww >= T(42.0 * 42.0), T(double(region_debye13)), r);
+    r = select(ww >= T(200.0 * 200.0), T(double(region_debye7)), r);
+    return select(ww >= T(2500.0 * 2500.0), T(double(region_debye4)), r);
+}
+
+// Finite and ordinary: 0 <= v, 0 < x (or 0 <= x), neither so large that a small multiple overflows.
+template <bool zero_x, class T>
+VMF_FN T unless_special(T v, T x, T r) {
+    const auto ordinary = (v >= T(0.0)) & (zero_x ? (x >= T(0.0)) : (x > T(0.0))) & (v < T(0x1p+1000)) & (x < T(0x1p+1000));
+    return select(ordinary, r, T(double(region_special)));
+}
+
+template <class T>
+VMF_FN T region_log_i(T v, T x) {
+    const T small = select((v < T(0.0625)) & (x < T(1.0)), T(double(region_near_origin)), T(double(region_shifted)));
+    return unless_special<false>(v, x, debye_region(v, x, small));
+}
+
+template <class T>
+VMF_FN T region_i(T v, T x) {
+    return unless_special<false>(v, x, debye_region(v, x, T(double(region_shifted))));
+}
+
+// As region_i with x = 0 allowed: the vMF quantities are regular there.
+template <class T>
+VMF_FN T region_vmf(T v, T x) {
+    return unless_special<true>(v, x, debye_region(v, x, T(double(region_shifted))));
+}
+
+template <class T>
+VMF_FN T region_k(T v, T x) {
+    const T ww = fma_(v, v, x * x);
+    T r = select(ww < T(64.0), T(double(region_quadrature3)), T(double(region_quadrature8)));
+    r = select(ww < T(9.0), T(double(region_quadrature1)), r);
+    r = select(x < T(1.0), select(v >= T(12.75), T(double(region_debye20)), T(double(region_temme))), r);
+    return unless_special<false>(v, x, debye_region(v, x, r));
+}
+
+}  // namespace VMF_NAMESPACE

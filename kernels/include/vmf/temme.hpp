@@ -1,0 +1,180 @@
+// K_v(x) for x < 1, v < 12.75: Temme's series for |m| <= 1/2, then steps upwards in the order (the stable direction).
+//
+//   v = m + n;  sigma = m log(2/x);  1/Gamma(1 +- m) = Gamma_2 -+ m Gamma_1,
+//   f_0 = (pi m/sin pi m) (Gamma_1 cosh sigma + Gamma_2 log(2/x) sinh(sigma)/sigma),
+//   p_0 = (x/2)^-m Gamma(1 + m)/2,   q_0 = (x/2)^m Gamma(1 - m)/2,
+//   f_k = (k f_(k-1) + p_(k-1) + q_(k-1))/(k^2 - m^2),   p_k = p_(k-1)/(k - m),   q_k = q_(k-1)/(k + m),
+//   K_m = sum c_k f_k,   (x/2) K_(m+1) = sum c_k (p_k - k f_k),   (x/2) K_(1-m) = sum c_k (q_k - k f_k),   c_k = (x^2/4)^k/k!
+//
+// (N. M. Temme, J. Comput. Phys. 19, 1975, 324-337.) Ten terms for x < 1: truncation < 2^-60. The steps
+// (x/2)^(k+1) K_(m+k+1) = (m + k) (x/2)^k K_(m+k) + (x^2/4) (x/2)^(k-1) K_(m+k-1) have positive terms only.
+// Written once for numbers and for Dual, which carries d/dv along.
+#pragma once
+
+#include "dual.hpp"
+#include "logarithm.hpp"
+
+namespace VMF_NAMESPACE {
+
+constexpr int temme_terms = 10;
+constexpr int temme_steps = 13;  // round(12.75)
+
+template <class N>
+struct Temme {
+    N here;    // (x/2)^n K_v, n = round(v)
+    N below;   // (x/2)^(n-1) K_(v-1) where n >= 1; (x/2) K_(1-v), order 1 - v, where n = 0
+};
+
+// sinh(sigma)/sigma and, for its slope, (cosh sigma - sinh(sigma)/sigma)/sigma, by series where they cancel.
+template <class T>
+VMF_FN T sinh_ratio(T sigma, T e, T e_inverse) {
+    const T s = sigma * sigma;
+    T series = T(1.0 / 6227020800.0);
+    series = fma_(series, s, T(1.0 / 39916800.0));
+    series = fma_(series, s, T(1.0 / 362880.0));
+    series = fma_(series, s, T(1.0 / 5040.0));
+    series = fma_(series, s, T(1.0 / 120.0));
+    series = fma_(series, s, T(1.0 / 6.0));
+    series = fma_(series, s, T(1.0));
+    const T closed = T(0.5) * (e - e_inverse) / sigma;
+    return select(abs_(sigma) < T(0.7), series, closed);
+}
+template <class T>
+VMF_FN T sinh_ratio_slope(T sigma, T cosh, T ratio) {
+    const T s = sigma * sigma;
+    T series = T(12.0 / 6227020800.0);
+    series = fma_(series, s, T(10.0 / 39916800.0));
+    series = fma_(series, s, T(8.0 / 362880.0));
+    series = fma_(series, s, T(6.0 / 5040.0));
+    series = fma_(series, s, T(4.0 / 120.0));
+    series = fma_(series, s, T(2.0 / 6.0));
+    return select(abs_(sigma) < T(0.7), series * sigma, (cosh - ratio) / sigma);
+}
+
+template <class T>
+struct TemmeStart {
+    T sigma, e, e_inverse, cosh, ratio, log_2_over_x;
+};
+
+// E = exp(m log(2/x)) to full relative accuracy: the argument reaches 373.
+template <class T>
+VMF_FN TemmeStart<T> temme_start(T m, T x) {
+    const Twofold<T> l = log_half_of(x);
+    const Twofold<T> sigma = -(l * m);
+    TemmeStart<T> s;
+    s.log_2_over_x = -l.hi;
+    s.sigma = sigma.hi;
+    const T e = exp_(sigma.hi);
+    s.e = fma_(e, sigma.lo, e);
+    s.e_inverse = T(1.0) / s.e;
+    s.cosh = T(0.5) * (s.e + s.e_inverse);
+    s.ratio = sinh_ratio(s.sigma, s.e, s.e_inverse);
+    return s;
+}
+
+// (E, cosh sigma, sinh(sigma)/sigma) as functions of m, for numbers and duals.
+template <class T>
+VMF_FN T temme_exp(const TemmeStart<T>& s, T) { return s.e; }
+template <class T>
+VMF_FN Dual<T> temme_exp(const TemmeStart<T>& s, Dual<T>) { return {s.e, s.e * s.log_2_over_x}; }
+template <class T>
+VMF_FN T temme_cosh(const TemmeStart<T>& s, T) { return s.cosh; }
+template <class T>
+VMF_FN Dual<T> temme_cosh(const TemmeStart<T>& s, Dual<T>) {
+    return {s.cosh, s.ratio * s.sigma * s.log_2_over_x};
+}
+template <class T>
+VMF_FN T temme_sinh_ratio(const TemmeStart<T>& s, T) { return s.ratio; }
+template <class T>
+VMF_FN Dual<T> temme_sinh_ratio(const TemmeStart<T>& s, Dual<T>) {
+    return {s.ratio, sinh_ratio_slope(s.sigma, s.cosh, s.ratio) * s.log_2_over_x};
+}
+
+template <class T>
+VMF_FN T with_slope(T m, T*) { return m; }
+template <class T>
+VMF_FN Dual<T> with_slope(T m, Dual<T>*) { return {m, T(1.0)}; }
+template <class T>
+VMF_FN T choose(T n, T limit, T a, T b) { return select(n >= limit, a, b); }
+template <class T>
+VMF_FN Dual<T> choose(T n, T limit, Dual<T> a, Dual<T> b) {
+    return {select(n >= limit, a.value, b.value), select(n >= limit, a.slope, b.slope)};
+}
+
+template <class N, class T>
+VMF_FN Temme<N> temme(T v, T x) {
+    using L = Lift<N, T>;
+    const T n = round_(v);
+    const T m_value = v - n;
+    const N m = with_slope(m_value, static_cast<N*>(nullptr));
+    const N mm = m * m;
+    const TemmeStart<T> start = temme_start(m_value, x);
+
+    // Eleven terms of 1/Gamma(1 + m) in m^2 <= 1/4: below 2^-60.
+    N gamma_1 = L::constant(T(temme_gamma_1[10]));
+    N gamma_2 = L::constant(T(temme_gamma_2[10]));
+    for (int k = 9; k >= 0; --k) {
+        gamma_1 = fma_(gamma_1, mm, L::constant(T(temme_gamma_1[k])));
+        gamma_2 = fma_(gamma_2, mm, L::constant(T(temme_gamma_2[k])));
+    }
+    const N one = L::constant(T(1.0));
+    const N half = L::constant(T(0.5));
+    const N plus = one / (gamma_2 - m * gamma_1);   // Gamma(1 + m)
+    const N minus = one / (gamma_2 + m * gamma_1);  // Gamma(1 - m)
+    const N e = temme_exp(start, m);
+
+    N f = fma_(gamma_1, temme_cosh(start, m),
+               gamma_2 * (L::constant(start.log_2_over_x) * temme_sinh_ratio(start, m)));
+    f = plus * minus * f;
+    N p = half * (e * plus);
+    N q = half * (minus / e);
+    const T half_x = T(0.5) * x;
+    const T y = half_x * half_x;
+    T c = T(1.0);
+    N k_0 = f, k_up = p, k_down = q;
+    for (int k = 1; k < temme_terms; ++k) {
+        const N order = L::constant(T(double(k)));
+        const N r = one / (L::constant(T(double(k) * k)) - mm);
+        f = (fma_(order, f, p + q)) * r;
+        p = p * ((order + m) * r);
+        q = q * ((order - m) * r);
+        c = c * (y * T(1.0 / k));
+        const N weight = L::constant(c);
+        k_0 = fma_(weight, f, k_0);
+        k_up = fma_(weight, p - order * f, k_up);
+        k_down = fma_(weight, q - order * f, k_down);
+    }
+
+    // below and here climb together; n = 0 stays at K_m with K_(1-m) beside it.
+    N below = choose(n, T(1.0), k_0, k_down);
+    N here = choose(n, T(1.0), k_up, k_0);
+    const N yy = L::constant(y);
+    for (int k = 1; k < temme_steps; ++k) {
+        const N next = fma_(m + L::constant(T(double(k))), here, yy * below);
+        const T limit = T(double(k + 1));
+        below = choose(n, limit, here, below);
+        here = choose(n, limit, next, here);
+        if (!any(n > limit)) break;
+    }
+    return {here, below};
+}
+
+// log K_v(x) or log K_v(x) + x
+template <bool scaled, class T>
+VMF_FN T temme_log_k(T v, T x) {
+    const T here = temme<T>(v, x).here;
+    const T n = round_(v);
+    const Twofold<T> log_half = log_half_of(x);
+    const Twofold<T> power = log_half * n;
+    const Twofold<T> l = log_twofold(Twofold<T>{here, T(0.0)});
+    const Twofold<T> sum = two_sum(l.hi, -power.hi);
+    const T rest = sum.lo + (l.lo - power.lo);
+    if constexpr (scaled) {
+        const Twofold<T> with_x = two_sum(sum.hi, x);
+        return with_x.hi + (with_x.lo + rest);
+    } else {
+        return sum.hi + rest;
+    }
+}
+
+}  // namespace VMF_NAMESPACE

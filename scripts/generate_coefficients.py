@@ -1,0 +1,247 @@
+#!/usr/bin/env python3
+"""Write kernels/include/vmf/coefficients.hpp from exact rationals and 200-bit constants.
+
+    python scripts/generate_coefficients.py [--check]
+
+With --check nothing is written: the exit status is 1 if the file differs from what would be.
+
+What is generated:
+
+* the Debye coefficients q[k][i] of  log sum_k u_k(t)/v^k = sum_k w^-k sum_i q[k][i] t^(2i),  w = sqrt(v^2 + x^2),
+  t = v/w, from the recurrence of the u_k (DLMF 10.41.9) and the logarithm of a power series, both exact;
+* the 16-entry table of the logarithm (7-bit reciprocals and their logarithms to 106 bits) and the splits of ln 2;
+* the Taylor coefficients of Temme's Gamma_1 and Gamma_2 (N. M. Temme, J. Comput. Phys. 19, 1975) and of
+  log Gamma(1 + v)/v (DLMF 5.7.3);
+* the nodes of the trapezoidal rule for K (DLMF 10.32.9 about its saddle point), chosen by the bounds in `quadrature`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+from flint import arb, ctx
+
+HEADER = Path(__file__).resolve().parent.parent / "kernels" / "include" / "vmf" / "coefficients.hpp"
+DEBYE_TERMS = 40
+ctx.prec = 256
+
+
+def debye(terms: int) -> list[list[Fraction]]:
+    """q[k-1][i], exact, for k = 1..terms."""
+    # u_k as {exponent of t: coefficient}; DLMF 10.41.9.
+    u = [{0: Fraction(1)}]
+    for _ in range(terms):
+        following: dict[int, Fraction] = {}
+        for e, c in u[-1].items():
+            for power, value in (
+                (e + 1, c * e / 2 + c / (8 * (e + 1))),
+                (e + 3, -c * e / 2 - 5 * c / (8 * (e + 3))),
+            ):
+                following[power] = following.get(power, Fraction(0)) + value
+        u.append(following)
+    # d = log u as power series in 1/v: n u_n = sum_j j d_j u_(n-j).
+    d: list[dict[int, Fraction]] = [{}]
+    for n in range(1, terms + 1):
+        total = {e: n * c for e, c in u[n].items()}
+        for j in range(1, n):
+            for e1, c1 in d[j].items():
+                for e2, c2 in u[n - j].items():
+                    total[e1 + e2] = total.get(e1 + e2, Fraction(0)) - j * c1 * c2
+        d.append({e: c / n for e, c in total.items() if c})
+    return [[d[k].get(k + 2 * i, Fraction(0)) for i in range(k + 1)] for k in range(1, terms + 1)]
+
+
+def nearest(value: arb | Fraction) -> float:
+    """The double nearest to value."""
+    if isinstance(value, Fraction):
+        return float(value)  # correctly rounded
+    return float(value.mid())
+
+
+def twofold(value: arb | Fraction) -> tuple[float, float]:
+    """(hi, lo), the two doubles whose sum is nearest to value."""
+    hi = nearest(value)
+    if isinstance(value, Fraction):
+        return hi, float(value - Fraction(hi))
+    return hi, nearest(value - arb(hi))
+
+
+def literal(value: float) -> str:
+    return value.hex() if value else "0.0"
+
+
+def array(name: str, values: list[float], comment: str) -> str:
+    lines = [f"// {comment}", f"VMF_TABLE double {name}[{len(values)}] = {{"]
+    for i in range(0, len(values), 4):
+        lines.append("    " + " ".join(literal(v) + "," for v in values[i : i + 4]))
+    return "\n".join([*lines, "};", ""])
+
+
+def constant(name: str, value: arb) -> str:
+    hi, lo = twofold(value)
+    return (
+        f"constexpr double {name} = {literal(hi)};\n"
+        f"constexpr double {name}_tail = {literal(lo)};\n"
+    )
+
+
+def logarithm_table() -> str:
+    reciprocal, high, low = [], [], []
+    ln2 = arb(2).log()
+    for i in range(16):
+        centre = Fraction(2 * i + 33, 32)
+        # Exactly 1 next to m = 1 on both sides, so that log(1 + tiny) keeps its relative accuracy.
+        c = {0: Fraction(1), 15: Fraction(1, 2)}.get(i, Fraction(round(128 / centre), 128))
+        log_value = -(arb(c.numerator) / c.denominator).log() - (ln2 if i >= 7 else 0)
+        hi, lo = twofold(log_value) if i not in (0, 15) else (0.0, 0.0)
+        reciprocal.append(float(c))
+        high.append(hi)
+        low.append(lo)
+    mantissa, exponent = math.frexp(nearest(ln2))
+    ln2_head = math.ldexp(math.floor(math.ldexp(mantissa, 40)), exponent - 40)
+    return "\n".join(
+        [
+            array("log_reciprocal", reciprocal, "1/m to seven bits for m in [1 + i/16, 1 + (i+1)/16)"),
+            array("log_offset", high, "-log of it, less log 2 where m >= 1.4375"),
+            array("log_offset_tail", low, "what the doubles above leave over"),
+            "// ln 2 = head + tail; head has 40 bits, so that integer multiples of it are exact.",
+            f"constexpr double ln2_head = {literal(ln2_head)};",
+            f"constexpr double ln2_tail = {literal(nearest(ln2 - arb(ln2_head)))};",
+            "",
+        ]
+    )
+
+
+def reciprocal_gamma(terms: int) -> list[arb]:
+    """Taylor coefficients of 1/Gamma(1 + m) about 0, from exp(gamma m - sum zeta(k) (-m)^k/k)."""
+    logs = [arb(0), arb.const_euler()] + [
+        -arb(k).zeta() * (-1) ** k / k for k in range(2, terms)
+    ]
+    series = [arb(1)]
+    for n in range(1, terms):
+        series.append(sum((j * logs[j] * series[n - j] for j in range(1, n + 1)), arb(0)) / n)
+    return series
+
+
+def log_gamma_tables() -> str:
+    c = reciprocal_gamma(64)
+    gamma_1 = [twofold(-c[2 * k + 1]) for k in range(28)]
+    gamma_2 = [twofold(c[2 * k]) for k in range(28)]
+    ratio = [-arb.const_euler()] + [arb(k).zeta() * (-1) ** k / k for k in range(2, 30)]
+    ratio_parts = [twofold(r) for r in ratio]
+    return "\n".join(
+        [
+            array("temme_gamma_1", [h for h, _ in gamma_1], "Gamma_1(m) in powers of m^2"),
+            array("temme_gamma_1_tail", [t for _, t in gamma_1], "and what the doubles leave over"),
+            array("temme_gamma_2", [h for h, _ in gamma_2], "Gamma_2(m) in powers of m^2"),
+            array("temme_gamma_2_tail", [t for _, t in gamma_2], "and what the doubles leave over"),
+            array("log_gamma_ratio", [h for h, _ in ratio_parts], "log Gamma(1 + v)/v in powers of v"),
+            array("log_gamma_ratio_tail", [t for _, t in ratio_parts], "and what the doubles leave over"),
+        ]
+    )
+
+
+def quadrature(name: str, w_low: float, w_high: float, x_low: float, v_high: float, bits: int) -> str:
+    """Nodes u_j = j h for int exp(-w (cosh u - 1) - v (sinh u - u)) du, w in [w_low, w_high], x >= x_low,
+    v <= v_high.
+
+    With the contour moved to Im u = d the integrand grows by exp(w (1 - cos d)) at most, so that the rule's error is
+    below 2 exp(w (1 - cos d) - 2 pi d/h) for every d < pi/2; h is the largest with a bound under 2^-bits. The sum ends
+    where the integrand is below exp(-4) 2^-bits of its peak for every (v, x) allowed (exp(-4) because the moments of
+    exp(-u) are taken with the same nodes).
+    """
+    goal = bits * math.log(2)
+
+    def bound(h: float) -> float:
+        return min(w_high * (1 - math.cos(d)) - 2 * math.pi * d / h for d in (i * math.pi / 400 for i in range(1, 200)))
+
+    h = 1.0
+    while bound(h) > -goal:
+        h *= 0.995
+    h = round(h * 1024) / 1024
+
+    def decay(u: float, w: float, v: float) -> float:
+        return w * (math.cosh(u) - 1) + v * (math.sinh(u) - u)
+
+    def last(sign: int) -> int:
+        furthest = 0
+        for w in (w_low, 0.5 * (w_low + w_high), w_high):
+            for t in (i / 50 for i in range(51)):
+                v = w * t
+                if math.sqrt(w * w - v * v) < x_low * 0.999:
+                    v = math.sqrt(max(0.0, w * w - x_low * x_low))
+                v = min(v, v_high)
+                j = 1
+                while decay(sign * j * h, w, v) < goal + 4.0:
+                    j += 1
+                furthest = max(furthest, j - 1)
+        return furthest
+
+    negative, positive = last(-1), last(1)
+    nodes = max(negative, positive)
+    with_precision = [arb(j) * arb(h) for j in range(1, nodes + 1)]
+    cosh = [twofold(u.cosh() - 1) for u in with_precision]
+    sinh = [twofold(u.sinh() - u) for u in with_precision]
+    return "\n".join(
+        [
+            f"// Step {h}, {negative} nodes to the left and {positive} to the right: w in [{w_low}, {w_high}], "
+            f"x >= {x_low}, v <= {v_high}.",
+            f"constexpr double {name}_step = {literal(h)};",
+            f"constexpr int {name}_left = {negative};",
+            f"constexpr int {name}_right = {positive};",
+            array(f"{name}_cosh", [c for c, _ in cosh], "cosh u_j - 1"),
+            array(f"{name}_sinh", [s for s, _ in sinh], "sinh u_j - u_j"),
+            array(f"{name}_exp", [nearest(u.exp()) for u in with_precision], "exp u_j"),
+            array(f"{name}_exp_minus", [nearest((-u).exp()) for u in with_precision], "exp(-u_j)"),
+        ]
+    )
+
+
+def render() -> str:
+    q = debye(DEBYE_TERMS)
+    flat = [c for row in q for c in row]
+    pi = arb.pi()
+    parts = [
+        "// Written by scripts/generate_coefficients.py, which says what each table is; do not edit.",
+        "#pragma once",
+        "",
+        '#include "platform.hpp"',
+        "",
+        "namespace VMF_NAMESPACE {",
+        "",
+        f"constexpr int debye_terms = {DEBYE_TERMS};",
+        array("debye_q", [nearest(c) for c in flat], "q[k][i] at index (k-1)(k+2)/2 + i"),
+        array("debye_q_tail", [twofold(c)[1] for c in flat], "what the doubles above leave over"),
+        logarithm_table(),
+        log_gamma_tables(),
+        quadrature("quadrature_1", 1.0, 3.0, 1.0, 15.5, 58),
+        quadrature("quadrature_3", 3.0, 8.0, 1.0, 15.5, 58),
+        quadrature("quadrature_8", 8.0, 24.75, 1.0, 15.5, 58),
+        constant("two_pi", 2 * pi),
+        constant("log_two_pi", (2 * pi).log()),
+        constant("half_pi", pi / 2),
+        constant("euler_gamma", arb.const_euler()),
+        "}  // namespace VMF_NAMESPACE",
+        "",
+    ]
+    return "\n".join(parts)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="compare with the file, write nothing")
+    text = render()
+    if parser.parse_args().check:
+        same = HEADER.exists() and HEADER.read_text() == text
+        print("coefficients.hpp is up to date" if same else "coefficients.hpp differs: run this script")
+        return 0 if same else 1
+    HEADER.write_text(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

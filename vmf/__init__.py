@@ -1,0 +1,44 @@
+"""Von Mises-Fisher distributions for deep features.
+
+`vmf.special` holds the log-Bessel functions and what the distribution needs of them, `vmf.VonMisesFisher` the
+distribution, `vmf.estimation` the estimators and their standard errors, `vmf.SufficientStatistics` what a fit needs of
+the data, `vmf.embeddings` the readers of embedding files. Everything but the version is imported at first use.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vmf import embeddings, estimation, special
+    from vmf.distribution import VonMisesFisher
+    from vmf.estimation.statistics import SufficientStatistics
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "SufficientStatistics",
+    "VonMisesFisher",
+    "__version__",
+    "embeddings",
+    "estimation",
+    "special",
+]
+
+_HOME = {
+    "VonMisesFisher": "vmf.distribution",
+    "SufficientStatistics": "vmf.estimation.statistics",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    if name in __all__:
+        return import_module(f"vmf.{name}")
+    raise AttributeError(f"module 'vmf' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
