@@ -157,7 +157,7 @@ class VonMisesFisher:
 
     @property
     def concentration(self) -> float:
-        """kappa."""
+        """Concentration kappa."""
         return self._concentration
 
     @property

@@ -177,7 +177,8 @@ def _directions(
     else:
         tangent *= (sine / np.sqrt(np.einsum("ij,ij->i", tangent, tangent)))[:, np.newaxis]
     block[:, 0] = -sign * (1.0 - q)
-    block -= (2.0 * (block @ v))[:, np.newaxis] * v
+    # einsum, not BLAS, whose rounding of a row depends on how many rows there are.
+    block -= (2.0 * np.einsum("ij,j->i", block, v))[:, np.newaxis] * v
     return block
 
 

@@ -91,7 +91,7 @@ def test_corrections_vanish_for_many_rows() -> None:
 
 def test_weights_enter_as_effective_rows() -> None:
     rng = np.random.default_rng(4)
-    rows = rng.normal(size=(30, 6)) + [2, 0, 0, 0, 0, 0]
+    rows = rng.normal(size=(30, 6)) + 2 * np.eye(6)[0]
     weights = rng.exponential(size=30)
     one = SufficientStatistics.from_rows(rows, weights=weights)
     scaled = SufficientStatistics.from_rows(rows, weights=1000 * weights)

@@ -19,7 +19,7 @@ from vmf.estimation import (
 
 def some_statistics() -> SufficientStatistics:
     rng = np.random.default_rng(8)
-    return SufficientStatistics.from_rows(rng.normal(size=(50, 6)) + [1, 2, 0, 0, 0, 0])
+    return SufficientStatistics.from_rows(rng.normal(size=(50, 6)) + 2 * np.eye(6)[1])
 
 
 @pytest.mark.parametrize("estimator", ["mle", "unbiased", "marginal", "sra"])

@@ -12,9 +12,7 @@ from vmf.estimation.marginal_likelihood import MarginalLikelihood
 
 def log_likelihood(likelihood: MarginalLikelihood, kappa: float) -> float:
     p, n, r = likelihood.dim, likelihood.count, likelihood.resultant_length
-    return float(
-        n * special.log_normalizer(p, kappa) - special.log_normalizer(p, r * kappa)
-    )
+    return float(n * special.log_normalizer(p, kappa) - special.log_normalizer(p, r * kappa))
 
 
 CASES = [(3.0, 10.0, 0.5), (3.0, 40.0, 0.3), (2.0, 12.0, 0.8), (50.0, 20.0, 0.6), (9.0, 7.0, 0.95)]

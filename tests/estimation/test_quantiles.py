@@ -5,18 +5,15 @@ import math
 import pytest
 from scipy import stats
 
-from vmf.estimation.cosine import angle_quantile
+from vmf.estimation.quantiles import angle_quantile, log_chi_squared_quantile, log_f_quantile
 from vmf.sampling import sample_one_minus_cosine
 
 
 @pytest.mark.parametrize("kappa", [0.0, 1e-9, 0.7, 30.0, 1e5, 1e12])
 @pytest.mark.parametrize("q", [0.01, 0.5, 0.95])
 def test_dimension_three_closed_form(kappa: float, q: float) -> None:
-    if kappa < 1e-6:
-        one_minus_cosine = 2 * q
-    else:
-        one_minus_cosine = -math.log1p(q * math.expm1(-2 * kappa)) / kappa
-    expected = 2 * math.asin(math.sqrt(one_minus_cosine / 2))
+    inverse = -math.log1p(q * math.expm1(-2 * kappa)) / kappa if kappa > 1e-6 else 2 * q
+    expected = 2 * math.asin(math.sqrt(inverse / 2))
     assert angle_quantile(3, kappa, q) == pytest.approx(expected, rel=2e-5)
 
 
@@ -44,3 +41,20 @@ def test_draws_fall_inside_as_often_as_said(dim: int, factor: float) -> None:
         angle = angle_quantile(dim, kappa, q)
         share = (one_minus_cosine <= 2 * math.sin(angle / 2) ** 2).mean()
         assert abs(share - q) < 4 * math.sqrt(q * (1 - q) / 20_000)
+
+
+@pytest.mark.parametrize("freedom", [1.0, 2.0, 17.0, 2047.0, 1e6])
+@pytest.mark.parametrize("q", [0.05, 0.5, 0.95, 0.999])
+def test_chi_squared(freedom: float, q: float) -> None:
+    expected = math.log(stats.chi2.ppf(q, freedom) / freedom)
+    assert log_chi_squared_quantile(freedom, q) == pytest.approx(
+        expected, abs=2e-4 * math.sqrt(2 / freedom)
+    )
+
+
+@pytest.mark.parametrize("m", [1.0, 2.0, 63.0, 32767.0])
+@pytest.mark.parametrize("d", [0.5, 3.0, 40.0, 1e9])
+@pytest.mark.parametrize("q", [0.5, 0.95])
+def test_f(m: float, d: float, q: float) -> None:
+    expected = math.log(stats.f.ppf(q, m, d))
+    assert log_f_quantile(m, d, q) == pytest.approx(expected, abs=1e-3 * math.sqrt(2 / m + 2 / d))

@@ -90,9 +90,7 @@ def test_chunk_size_hardly_matters(chunk: int) -> None:
     exponent=st.floats(-9.0, 0.5),
     seed=st.integers(0, 10_000),
 )
-def test_merging_in_any_order_gives_the_same(
-    order: list[int], exponent: float, seed: int
-) -> None:
+def test_merging_in_any_order_gives_the_same(order: list[int], exponent: float, seed: int) -> None:
     rows = nearly_equal_rows(60, 4, 10.0**exponent, seed)
     parts = [SufficientStatistics.from_rows(part) for part in np.split(rows, 6)]
     whole = SufficientStatistics.from_rows(rows)
@@ -195,9 +193,7 @@ def test_extreme_lengths_do_not_overflow(factor: float) -> None:
     assert stats.normalised == 1
 
 
-@pytest.mark.parametrize(
-    ("value", "reason"), [(np.nan, "nan"), (np.inf, "inf"), (-np.inf, "-inf")]
-)
+@pytest.mark.parametrize(("value", "reason"), [(np.nan, "nan"), (np.inf, "inf"), (-np.inf, "-inf")])
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_bad_values_are_named(value: float, reason: str, dtype: type) -> None:
     rows = random_rows(20, 4).astype(dtype)
@@ -218,7 +214,7 @@ def test_bad_values_are_named(value: float, reason: str, dtype: type) -> None:
 def test_zero_rows_are_named() -> None:
     rows = random_rows(5, 3)
     rows[2] = 0
-    with pytest.raises(BadRowError, match="row 2 .*zero") as info:
+    with pytest.raises(BadRowError, match=r"row 2 .*zero") as info:
         SufficientStatistics.from_rows(rows)
     assert info.value.column is None
     copy = pickle.loads(pickle.dumps(info.value))
@@ -261,9 +257,7 @@ def test_refuses_other_input(rows: np.ndarray, error: type[Exception], message: 
         (["a", "b", "c"], TypeError, "numbers"),
     ],
 )
-def test_refuses_wrong_weights(
-    weights: list[float], error: type[Exception], message: str
-) -> None:
+def test_refuses_wrong_weights(weights: list[float], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         SufficientStatistics.from_rows(random_rows(3, 3), weights=weights)
 
@@ -356,7 +350,7 @@ def test_statistics_by_class_checks_labels() -> None:
     rows = random_rows(3, 3)
     with pytest.raises(ValueError, match="one a row"):
         statistics_by_class(rows, [1, 2])
-    with pytest.raises(ValueError, match="row 1 .*nan"):
+    with pytest.raises(ValueError, match=r"row 1 .*nan"):
         statistics_by_class(rows, [1.0, np.nan, 2.0])
     with pytest.raises(TypeError, match="mix types"):
         statistics_by_class(rows, np.array([1, "a", None], dtype=object))

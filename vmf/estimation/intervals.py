@@ -6,10 +6,11 @@ Coverage is examined in `vmf.estimation.simulation`.
 from __future__ import annotations
 
 import math
+from statistics import NormalDist
 
 from vmf import special
-from vmf.estimation.cosine import angle_quantile
 from vmf.estimation.marginal_likelihood import MarginalLikelihood
+from vmf.estimation.quantiles import angle_quantile, log_chi_squared_quantile, log_f_quantile
 from vmf.estimation.statistics import SufficientStatistics
 
 
@@ -79,9 +80,8 @@ def concentration_interval(
         For fewer than two rows, for R = 1 (no upper bound exists) and a level out of range.
     """
     _check_level(level)
-    from scipy.special import chdtri
-
-    return MarginalLikelihood.of(statistics).interval(float(chdtri(1.0, 1.0 - level)))
+    z = NormalDist().inv_cdf(0.5 + 0.5 * level)
+    return MarginalLikelihood.of(statistics).interval(z * z)
 
 
 def mean_direction_interval(statistics: SufficientStatistics, level: float = 0.95) -> float:
@@ -124,16 +124,14 @@ def mean_direction_interval(statistics: SufficientStatistics, level: float = 0.9
 
 
 def _reduced_concentration(likelihood: MarginalLikelihood, kappa: float, level: float) -> float:
-    """kappa r, reduced so that a cone at this value allows for the error of kappa."""
+    """Return kappa r, reduced so that a cone at this value allows for the error of kappa."""
     if kappa == 0:
         return 0.0
-    from scipy.special import chdtri, fdtri
-
     m = likelihood.dim - 1.0
     error = _standard_error(likelihood.dim, likelihood.count, kappa)
     freedom = 2.0 * (kappa / error) ** 2
-    factor = float(chdtri(m, 1.0 - level)) / (m * float(fdtri(m, freedom, level)))
-    return kappa * likelihood.resultant_length * factor
+    log_factor = log_chi_squared_quantile(m, level) - log_f_quantile(m, freedom, level)
+    return kappa * likelihood.resultant_length * math.exp(log_factor)
 
 
 def _standard_error(p: float, n: float, kappa: float) -> float:

@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from vmf import special
 from vmf.estimation.quadrature import integrate_over_concentration
+from vmf.estimation.root import find_root
 from vmf.estimation.statistics import SufficientStatistics
 
 
@@ -61,7 +61,7 @@ class MarginalLikelihood:
 
     @property
     def resultant_length(self) -> float:
-        """r = n R."""
+        """Length r = n R of the resultant."""
         return self.count * self.mean_resultant_length
 
     @property
@@ -100,7 +100,7 @@ class MarginalLikelihood:
         lower = 0.5 * upper
         while lower > 0 and float(self.score(lower)) <= 0:
             upper, lower = lower, 0.5 * lower
-        return _root(self.score, lower, upper)
+        return find_root(lambda k: float(self.score(k)), lower, upper)
 
     def deviance(self, kappa: float, maximum: float) -> float:
         """Return 2 (l(maximum) - l(kappa))."""
@@ -119,15 +119,8 @@ class MarginalLikelihood:
 
         low = 0.0
         if top > 0 and excess(0.0) > 0:
-            low = _root(excess, 0.0, top)
+            low = find_root(excess, 0.0, top)
         below, above = top, 2.0 * top if top > 0 else math.sqrt(self.dim / self.count)
         while excess(above) < 0:
             below, above = above, 2.0 * above
-        return low, _root(excess, below, above)
-
-
-def _root(function: Any, low: float, high: float) -> float:
-    # Imported here: scipy.optimize takes longer to import than the rest of this package.
-    from scipy.optimize import brentq
-
-    return float(brentq(lambda x: float(function(x)), low, high, xtol=1e-300, rtol=1e-14))
+        return low, find_root(excess, below, above)
