@@ -1,0 +1,20 @@
+"""Files of embeddings as streams of bounded chunks.
+
+>>> file = open_embeddings("features.npy")                       # doctest: +SKIP
+>>> file.shape, file.dtype                                       # doctest: +SKIP
+>>> for start, rows in file.chunks():                            # doctest: +SKIP
+...     statistics = statistics.update(rows)
+"""
+
+from vmf.embeddings.embedding_file import DEFAULT_CHUNK_BYTES, EmbeddingFile
+from vmf.embeddings.errors import EmbeddingError
+from vmf.embeddings.registry import Format, open_embeddings, register
+
+__all__ = [
+    "DEFAULT_CHUNK_BYTES",
+    "EmbeddingError",
+    "EmbeddingFile",
+    "Format",
+    "open_embeddings",
+    "register",
+]

@@ -1,0 +1,254 @@
+"""From embedding files to a model: files -> chunks -> statistics -> solve."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from vmf.embeddings.atomic_output import PathLike
+from vmf.embeddings.embedding_file import EmbeddingFile, FloatRows
+from vmf.embeddings.errors import EmbeddingError
+from vmf.embeddings.labels import Labels, join_labels, read_labels
+from vmf.embeddings.registry import open_embeddings
+from vmf.estimation import (
+    BadRowError,
+    DegenerateFitError,
+    Estimator,
+    FitResult,
+    SufficientStatistics,
+    fit,
+    statistics_by_class,
+)
+from vmf.estimation.rows import OnBadRows
+from vmf.model_file import Model
+
+Progress = Callable[[int, int], None]
+"""Called with the rows done so far and the rows in all."""
+
+
+def fit_files(
+    paths: Sequence[PathLike],
+    *,
+    labels: Sequence[PathLike] = (),
+    estimator: Estimator = "mle",
+    on_bad_rows: OnBadRows = "error",
+    column: str | None = None,
+    progress: Progress | None = None,
+) -> Model:
+    """Fit one von Mises-Fisher distribution, or one a class, to the rows of files.
+
+    Parameters
+    ----------
+    paths : sequence of path-like
+        Embedding files of the same dimension; their rows are taken together.
+    labels : sequence of path-like
+        None: one distribution for all rows. One file: the labels of all rows in the order of
+        ``paths``. Or one file for each of ``paths``. See :func:`vmf.embeddings.labels.read_labels`.
+    estimator : str
+        Of the concentration; see :func:`vmf.estimation.fit_concentration`. "map" takes the default
+        prior.
+    on_bad_rows : {"error", "skip"}
+        What to do with rows that hold NaN or infinity or are zero.
+    column : str, optional
+        See :func:`vmf.embeddings.open_embeddings`.
+    progress : callable, optional
+        See :data:`Progress`.
+
+    Returns
+    -------
+    Model
+        Rows that were not of unit length have been normalised, and bad ones skipped;
+        ``model.statistics`` counts both.
+
+    Raises
+    ------
+    EmbeddingError
+        When a file, its labels or its rows cannot be fitted; one line that says where and why.
+    """
+    files = open_files(paths, column)
+    statistics = (
+        _by_class(files, _labels_for(files, labels), on_bad_rows, progress)
+        if labels
+        else {None: _of_all(files, on_bad_rows, progress)}
+    )
+    coarsest = float(max(np.finfo(file.native_dtype).eps for file in files))
+    fits = [
+        _fit(_where(files, label), found, estimator, coarsest)
+        for label, found in statistics.items()
+    ]
+    return Model(
+        classes=tuple(statistics),
+        mean_direction=np.array([one.mean_direction for one in fits]),
+        concentration=np.array([one.concentration for one in fits]),
+        standard_error=np.array([one.concentration_standard_error for one in fits]),
+        statistics=tuple(statistics.values()),
+        estimator=estimator,
+        sources=tuple(file.path.name for file in files),
+        toolkit_version=_toolkit_version(),
+    )
+
+
+def open_files(paths: Sequence[PathLike], column: str | None = None) -> list[EmbeddingFile]:
+    """Open several files whose rows belong together.
+
+    Raises
+    ------
+    EmbeddingError
+        When one cannot be read, is given twice, or has another dimension than the first.
+    """
+    files: list[EmbeddingFile] = []
+    for path in paths:
+        file = open_embeddings(path, column)
+        for earlier in files:
+            if os.path.samefile(earlier.path, path):
+                raise EmbeddingError(path, "is given twice; its rows would count double")
+        if files and file.dimension != files[0].dimension:
+            raise EmbeddingError(
+                path,
+                f"has dimension {file.dimension}, but {files[0].path} has {files[0].dimension};"
+                " files fitted together need the same",
+            )
+        files.append(file)
+    if not files:
+        raise EmbeddingError(None, "no embedding file was given")
+    return files
+
+
+def bad_row(file: EmbeddingFile, error: BadRowError) -> EmbeddingError:
+    """The message about a row without a direction, with its place in the file."""
+    return EmbeddingError(
+        file.path,
+        f"{file.locate(error.row, error.column)}: {error.reason}; correct or remove the row, or"
+        " leave such rows out with --on-bad-rows skip",
+    )
+
+
+def _of_all(
+    files: Sequence[EmbeddingFile], on_bad_rows: OnBadRows, progress: Progress | None
+) -> SufficientStatistics:
+    statistics = SufficientStatistics.empty(files[0].dimension)
+
+    def add(start: int, rows: FloatRows, first_label: int) -> None:
+        nonlocal statistics
+        statistics = statistics.update(rows, on_bad_rows=on_bad_rows, first_row=start)
+
+    _read_all(files, add, progress)
+    return statistics
+
+
+def _by_class(
+    files: Sequence[EmbeddingFile],
+    labels: Labels,
+    on_bad_rows: OnBadRows,
+    progress: Progress | None,
+) -> dict[str | None, SufficientStatistics]:
+    statistics: dict[Any, SufficientStatistics] = {
+        code: SufficientStatistics.empty(files[0].dimension) for code in range(len(labels.classes))
+    }
+
+    def add(start: int, rows: FloatRows, first_label: int) -> None:
+        nonlocal statistics
+        statistics = statistics_by_class(
+            rows,
+            labels.codes[first_label : first_label + len(rows)],
+            on_bad_rows=on_bad_rows,
+            first_row=start,
+            initial=statistics,
+        )
+
+    _read_all(files, add, progress)
+    return {label: statistics[code] for code, label in enumerate(labels.classes)}
+
+
+def _read_all(
+    files: Sequence[EmbeddingFile],
+    add: Callable[[int, FloatRows, int], None],
+    progress: Progress | None,
+) -> None:
+    """Call ``add(first row in its file, rows, first row over all files)`` for every chunk."""
+    total = sum(file.rows for file in files) if progress else 0
+    done = 0
+    for file in files:
+        for start, rows in file.chunks():
+            try:
+                add(start, rows, done)
+            except BadRowError as error:
+                raise bad_row(file, error) from error
+            done += len(rows)
+            if progress:
+                progress(done, total)
+
+
+def _labels_for(files: Sequence[EmbeddingFile], sources: Sequence[PathLike]) -> Labels:
+    """One label a row, the rows of all files in order."""
+    parts = [read_labels(source) for source in sources]
+    if len(sources) == 1:
+        groups = [list(files)]
+    elif len(sources) == len(files):
+        groups = [[file] for file in files]
+    else:
+        raise EmbeddingError(
+            None,
+            f"{len(sources)} label files for {len(files)} embedding files; give one for all rows or"
+            " one for each file",
+        )
+    for source, part, group in zip(sources, parts, groups, strict=True):
+        rows = sum(file.rows for file in group)
+        if len(part) != rows:
+            names = ", ".join(str(file.path) for file in group[:3])
+            more = f" and {len(group) - 3} more" if len(group) > 3 else ""
+            raise EmbeddingError(
+                source,
+                f"has {len(part)} labels, but {names}{more} {'have' if len(group) > 1 else 'has'}"
+                f" {rows} rows; there must be one label a row",
+            )
+    return parts[0] if len(parts) == 1 else join_labels(parts)
+
+
+def _where(files: Sequence[EmbeddingFile], label: str | None) -> str:
+    name = str(files[0].path) if len(files) == 1 else f"{files[0].path} and {len(files) - 1} more"
+    return name if label is None else f"{name}, class {label!r}"
+
+
+def _fit(
+    where: str, statistics: SufficientStatistics, estimator: Estimator, eps: float
+) -> FitResult:
+    """Solve, or say why no distribution can be fitted to these rows.
+
+    The spread of equal rows, stored with a relative rounding of eps/2 and each scaled differently,
+    is of the order eps^2 / 24; what is below eps^2 / 8 is rounding, not spread.
+    """
+    skipped = f" ({statistics.skipped} were skipped)" if statistics.skipped else ""
+    if statistics.count == 0:
+        raise EmbeddingError(where, f"holds no usable rows{skipped}")
+    if statistics.mean_resultant_length < 1e-15:
+        raise EmbeddingError(
+            where,
+            f"the {statistics.count:.0f} rows cancel (R = 0): there is no mean direction and"
+            " kappa = 0, a uniform distribution",
+        )
+    if statistics.count < 2 and estimator != "map":
+        raise EmbeddingError(
+            where,
+            f"holds one single usable row{skipped}, which says nothing about the spread; fit at"
+            " least 2 rows, or use --estimator map",
+        )
+    if statistics.one_minus_mean_resultant_length < eps * eps / 8 and estimator != "map":
+        raise EmbeddingError(
+            where,
+            f"all {statistics.count:.0f} rows point in the same direction (R = 1), so kappa is"
+            " infinite; check that the rows are different embeddings, or use --estimator map",
+        )
+    try:
+        return fit(statistics, estimator)
+    except DegenerateFitError as error:
+        raise EmbeddingError(where, str(error)) from error
+
+
+def _toolkit_version() -> str:
+    from vmf import __version__
+
+    return __version__

@@ -1,0 +1,221 @@
+"""How well each row of a file fits a model."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from vmf.embeddings.atomic_output import PathLike, check_output
+from vmf.embeddings.embedding_file import FloatRows
+from vmf.embeddings.errors import EmbeddingError
+from vmf.embeddings.fitting import Progress, bad_row
+from vmf.embeddings.registry import open_embeddings
+from vmf.embeddings.table_output import TABLE_EXTENSIONS, Column, open_table
+from vmf.estimation.rows import (
+    BadRowError,
+    OnBadRows,
+    dispersion_of_each,
+    find_fault,
+    scale_to_order_one,
+    unit_norm_tolerance,
+    usable_norms,
+)
+from vmf.model_file import Model
+from vmf.special import log_normalizer_e
+
+FloatArray = npt.NDArray[np.float64]
+
+_NEAR = 1e-2
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores of some rows; all but ``nearest`` are NaN for a row without a direction.
+
+    Attributes
+    ----------
+    log_density : (rows,) float64
+        log of the model's density at the row's direction, with respect to the area of the unit
+        sphere; with several classes that of their mixture in the proportions of the fit. Higher =
+        more in-distribution. It may be far above 0: densities in high dimension are large.
+    cosine : (rows,) float64
+        Cosine of the angle to the nearest mean direction. Higher = more in-distribution.
+    probability : (rows,) float64
+        Probability of class ``nearest`` given the row.
+    likeliest : (rows,) intp
+        The most probable class, -1 for a row without a direction.
+    """
+
+    log_density: FloatArray
+    cosine: FloatArray
+    probability: FloatArray
+    likeliest: npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class ScoreSummary:
+    """What :func:`score_file` did."""
+
+    rows: int
+    skipped: int
+    normalised: int
+    mean_log_density: float
+    mean_cosine: float
+
+
+class Scorer:
+    """Scores rows under a model.
+
+    Parameters
+    ----------
+    model : Model
+    """
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        # log C_p(kappa) + kappa: the log-density at the mean direction.
+        self._log_peak = np.log(model.proportions) + log_normalizer_e(
+            float(model.dimension), model.concentration
+        )
+
+    def __call__(self, directions: FloatArray) -> Scores:
+        """Score unit rows; a row of NaN gives NaN."""
+        distance = self._one_minus_cosines(directions)
+        log_joint = self._log_peak - self._model.concentration * distance
+        likeliest = log_joint.argmax(axis=1)
+        largest = log_joint[np.arange(len(log_joint)), likeliest]
+        log_density = largest + np.log(np.exp(log_joint - largest[:, np.newaxis]).sum(axis=1))
+        undefined = np.isnan(log_density)
+        return Scores(
+            log_density,
+            1.0 - distance.min(axis=1),
+            np.exp(largest - log_density),
+            np.where(undefined, -1, likeliest),
+        )
+
+    def _one_minus_cosines(self, directions: FloatArray) -> FloatArray:
+        """1 - cosine between each row and each mean direction, (rows, classes)."""
+        means = self._model.mean_direction
+        distance: FloatArray = 1.0 - directions @ means.T
+        # Near a mean direction the subtraction has lost the digits that a large kappa brings out.
+        for k in np.flatnonzero((distance < _NEAR).any(axis=0)):
+            near = np.flatnonzero(distance[:, k] < _NEAR)
+            unit = np.ones(len(near))
+            distance[near, k] = dispersion_of_each(directions[near], unit, means[k])
+        return distance
+
+
+def score_file(
+    model: Model,
+    path: PathLike,
+    output: PathLike,
+    *,
+    column: str | None = None,
+    on_bad_rows: OnBadRows = "error",
+    progress: Progress | None = None,
+) -> ScoreSummary:
+    """Score every row of a file and write a table, one row each, in the order of the file.
+
+    Parameters
+    ----------
+    model : Model
+    path : path-like
+        The embeddings, of the model's dimension; they need not be normalised.
+    output : path-like
+        ``.csv``, ``.tsv``, ``.parquet`` or ``.npy`` with the columns ``row``, ``log_density`` and
+        ``cosine``, and for a model with classes ``class`` and ``probability``; see :class:`Scores`.
+    column : str, optional
+        See :func:`vmf.embeddings.open_embeddings`.
+    on_bad_rows : {"error", "skip"}
+        "skip" keeps the place of a bad row: its scores are NaN and its class is empty.
+    progress : callable, optional
+        See :data:`vmf.embeddings.fitting.Progress`.
+
+    Raises
+    ------
+    EmbeddingError
+        When the file cannot be read or has another dimension, for bad rows, and for an output that
+        cannot be written. No output appears then.
+    """
+    check_output(output, [path], TABLE_EXTENSIONS)
+    file = open_embeddings(path, column)
+    if file.dimension != model.dimension:
+        raise EmbeddingError(
+            path,
+            f"has dimension {file.dimension}, the model {model.dimension}; score embeddings from"
+            " the network that the model was fitted to",
+        )
+    columns = [
+        Column("row", np.dtype(np.int64)),
+        Column("log_density", np.dtype(np.float64)),
+        Column("cosine", np.dtype(np.float64)),
+    ]
+    labels = [label for label in model.classes if label is not None]
+    if labels:
+        text = np.dtype(f"U{max(map(len, labels))}")
+        columns += [Column("class", text), Column("probability", np.dtype(np.float64))]
+    names = np.array([*labels, ""])  # position -1 is the empty name
+    scorer = Scorer(model)
+    total = file.rows
+    skipped = normalised = 0
+    sum_log_density = sum_cosine = 0.0
+    with open_table(output, columns, total) as table:
+        for start, rows in file.chunks():
+            try:
+                directions, off_unit = unit_rows(rows, on_bad_rows, start)
+            except BadRowError as error:
+                raise bad_row(file, error) from error
+            scores = scorer(directions)
+            bad = scores.likeliest < 0
+            chunk: dict[str, npt.NDArray[np.generic]] = {
+                "row": np.arange(start, start + len(rows)),
+                "log_density": scores.log_density,
+                "cosine": scores.cosine,
+            }
+            if labels:
+                chunk["class"] = names[scores.likeliest]
+                chunk["probability"] = scores.probability
+            table.write(chunk)
+            skipped += int(bad.sum())
+            normalised += off_unit
+            sum_log_density += float(scores.log_density[~bad].sum())
+            sum_cosine += float(scores.cosine[~bad].sum())
+            if progress:
+                progress(start + len(rows), total)
+    scored = total - skipped
+    return ScoreSummary(
+        rows=total,
+        skipped=skipped,
+        normalised=normalised,
+        mean_log_density=sum_log_density / scored if scored else math.nan,
+        mean_cosine=sum_cosine / scored if scored else math.nan,
+    )
+
+
+def unit_rows(rows: FloatRows, on_bad_rows: OnBadRows, first_row: int) -> tuple[FloatArray, int]:
+    """The directions of ``rows`` in float64, and how many were off unit length.
+
+    A row without a direction becomes NaN, or raises BadRowError unless ``on_bad_rows`` is "skip".
+    What counts as bad and as off unit length is decided by the functions that fitting uses.
+    """
+    block = rows.astype(np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        squared = np.einsum("ij,ij->i", block, block)
+    off_unit = np.abs(np.sqrt(squared) - 1.0) > unit_norm_tolerance(rows.dtype)
+    for index in np.flatnonzero(~usable_norms(squared)):
+        fault = find_fault(block[index])
+        if fault is None:  # squares overflow or underflow, the direction is fine
+            block[index] = scale_to_order_one(block[index : index + 1])[0]
+            squared[index] = block[index] @ block[index]
+            off_unit[index] = True
+        elif on_bad_rows == "error":
+            raise BadRowError(first_row + int(index), *fault)
+        else:
+            block[index] = np.nan
+            squared[index] = np.nan
+            off_unit[index] = False
+    block /= np.sqrt(squared)[:, np.newaxis]
+    return block, int(off_unit.sum())
