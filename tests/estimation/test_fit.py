@@ -15,6 +15,7 @@ from vmf.estimation import (
     fit_concentration,
     mean_direction_interval,
 )
+from vmf.sampling import sample
 
 
 def some_statistics() -> SufficientStatistics:
@@ -43,8 +44,12 @@ def test_map_includes_the_prior() -> None:
     result = fit(stats, "map", prior)
     assert result.prior is prior
     assert result.mean_direction[5] > 0.99
-    assert result.statistics.count == 1050
-    assert fit(stats, "map").statistics.count == 51
+    assert result.statistics is stats
+    assert result.posterior_statistics.count == 1050
+    posterior = stats + prior.statistics(6)
+    assert result.concentration_interval() == concentration_interval(posterior)
+    assert result.mean_direction_half_angle() == mean_direction_interval(posterior)
+    assert fit(stats, "map").posterior_statistics.count == 51
 
 
 def test_degenerate_fits_are_refused() -> None:
@@ -68,3 +73,15 @@ def test_one_row_with_a_prior() -> None:
     weak = ConjugatePrior(None, 1e-12, 0.0)
     nearly_one = fit(SufficientStatistics.from_rows([[0.6, 0.8]]), "map", weak)
     assert math.isnan(nearly_one.concentration_standard_error)
+
+
+def test_caution_where_the_estimator_is_biased() -> None:
+    rows = sample(np.eye(500)[0], 100.0, 40, rng=2)
+    stats = SufficientStatistics.from_rows(rows)
+    caution = fit(stats, "mle").caution
+    assert caution is not None
+    assert "'mle' is biased for 40 rows in dimension 500" in caution
+    assert "\n" not in caution
+    assert fit(stats, "unbiased").caution is None
+    assert fit(stats, "marginal").caution is None
+    assert fit(some_statistics(), "mle").caution is None

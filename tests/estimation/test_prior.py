@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vmf.estimation import ConjugatePrior
+from vmf.estimation import ConjugatePrior, SufficientStatistics
 
 
 def test_pseudo_rows() -> None:
@@ -35,3 +35,13 @@ def test_refuses(arguments: dict, message: str) -> None:
 def test_dimension_must_match() -> None:
     with pytest.raises(ValueError, match="dimension 2, the data have dimension 3"):
         ConjugatePrior([1.0, 0.0]).statistics(3)
+
+
+def test_prior_from_other_rows() -> None:
+    others = SufficientStatistics.from_rows([[1.0, 0.0], [0.0, 1.0]])
+    prior = ConjugatePrior.from_statistics(others, 10.0)
+    stats = prior.statistics(2)
+    np.testing.assert_allclose(stats.resultant, 5 * others.resultant, rtol=1e-15)
+    assert stats.weight == 10.0
+    with pytest.raises(ValueError, match="below 1"):
+        ConjugatePrior.from_statistics(SufficientStatistics.from_rows([[1.0, 0.0]]), 1.0)

@@ -1,6 +1,32 @@
 """Estimates of the concentration kappa from sufficient statistics.
 
-See `fit_concentration` for the list.
+Which one to use: `mle` when the rows outnumber the dimensions by a hundred or more; `unbiased` (or
+`marginal`, hardly different) otherwise, and without harm always; `map_estimate` with a prior of
+your own when classes are small and something is known of them. The default prior, one row without
+direction, only keeps kappa finite: it is far too strong for concentrated rows.
+
+2000 simulated data sets a line (``python -m vmf.estimation``)::
+
+        p     n   kappa |  bias % (root mean square error %) of
+                        |  mle            unbiased       marginal       map
+        2     5       2 |  108.8 (316.5)    62.2 (248.5)    68.6 (249.9)   -11.7 ( 33.4)
+        3    10     0.3 |  237.2 (286.9)    28.6 (183.7)    43.7 (200.5)   200.3 (243.4)
+        3    10      30 |   23.0 ( 49.9)    10.5 ( 41.2)    10.7 ( 41.3)   -71.7 ( 71.7)
+        3   100       3 |    1.8 ( 10.7)     0.5 ( 10.5)     0.7 ( 10.5)    -0.4 ( 10.1)
+       64    20     6.4 |  158.0 (159.9)   -10.3 ( 57.4)    -9.4 ( 57.6)   144.3 (146.2)
+       64    20      64 |    9.4 ( 11.1)     0.0 (  5.6)     0.1 (  5.6)    -2.3 (  5.3)
+       64   200      64 |    0.9 (  1.9)     0.0 (  1.6)     0.0 (  1.6)    -0.2 (  1.6)
+       64  5000     6.4 |    1.0 (  2.1)    -0.0 (  1.8)     0.0 (  1.8)     1.0 (  2.0)
+     2048    20    2048 |    9.4 (  9.5)    -0.0 (  1.0)    -0.0 (  1.0)    -2.2 (  2.3)
+     2048   200     205 |   23.2 ( 23.3)    -0.0 (  1.8)    -0.0 (  1.8)    22.6 ( 22.7)
+     2048  2000     205 |    2.6 (  2.6)     0.0 (  0.5)     0.0 (  0.5)     2.5 (  2.5)
+     2048  2000    2048 |    0.1 (  0.1)    -0.0 (  0.1)    -0.0 (  0.1)    -0.0 (  0.1)
+     2048  5000   20480 |    0.0 (  0.0)     0.0 (  0.0)     0.0 (  0.0)    -0.4 (  0.4)
+    32768    50    3277 |   77.3 ( 77.3)     0.0 (  1.1)     0.0 (  1.1)    73.7 ( 73.7)
+    32768  5000   32768 |    0.0 (  0.0)    -0.0 (  0.0)    -0.0 (  0.0)    -0.0 (  0.0)
+
+What bias is left for a handful of rows in low dimension is that of kappa as a curved
+function of R: its distribution has a long tail to the right.
 """
 
 from __future__ import annotations

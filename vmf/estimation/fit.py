@@ -34,11 +34,12 @@ class FitResult:
     concentration : float
         kappa, finite.
     statistics : SufficientStatistics
-        Of the data; with estimator "map" the prior's pseudo-rows are in it too, and the
-        intervals are approximate credible ones.
+        Of the data, without the prior.
     estimator : str
         Name of the estimator of kappa; see `fit_concentration`.
     prior : ConjugatePrior or None
+        With estimator "map". Its pseudo-rows then count in the standard error and the intervals,
+        which are approximate posterior ones.
     """
 
     mean_direction: npt.NDArray[np.float64] = field(repr=False)
@@ -48,19 +49,44 @@ class FitResult:
     prior: ConjugatePrior | None = None
 
     @cached_property
+    def posterior_statistics(self) -> SufficientStatistics:
+        """`statistics` together with the pseudo-rows of the prior, if there is one."""
+        if self.prior is None:
+            return self.statistics
+        return self.statistics + self.prior.statistics(self.statistics.dimension)
+
+    @cached_property
     def concentration_standard_error(self) -> float:
         """Standard error of kappa; NaN for fewer than two (effective) rows."""
-        if self.statistics.effective_count <= 1 + 1e-9:
+        if self.posterior_statistics.effective_count <= 1 + 1e-9:
             return math.nan
-        return concentration_standard_error(self.statistics, self.concentration)
+        return concentration_standard_error(self.posterior_statistics, self.concentration)
 
     def concentration_interval(self, level: float = 0.95) -> tuple[float, float]:
         """Return the confidence interval of kappa; see `vmf.estimation.concentration_interval`."""
-        return concentration_interval(self.statistics, level)
+        return concentration_interval(self.posterior_statistics, level)
 
     def mean_direction_half_angle(self, level: float = 0.95) -> float:
         """Return the half-angle in radians of the cone around the mean direction."""
-        return mean_direction_interval(self.statistics, level)
+        return mean_direction_interval(self.posterior_statistics, level)
+
+    @cached_property
+    def caution(self) -> str | None:
+        """One line when kappa lies outside its own 95 % interval, else None.
+
+        That happens to estimators that do not allow for the mean direction being estimated too,
+        when the rows are not many more than the dimensions.
+        """
+        if self.posterior_statistics.effective_count <= 1 + 1e-9:
+            return None
+        low, high = self.concentration_interval()
+        if low <= self.concentration <= high:
+            return None
+        return (
+            f"estimator {self.estimator!r} is biased for {self.statistics.effective_count:.6g} "
+            f"rows in dimension {self.statistics.dimension}: kappa = {self.concentration:.6g} lies "
+            f"outside its 95 % interval ({low:.6g}, {high:.6g}); use estimator 'unbiased'"
+        )
 
 
 def fit(
@@ -102,4 +128,4 @@ def fit(
             + " (R = 1): kappa would be infinite; add rows that differ, or use estimator 'map'"
         )
     kappa = fit_concentration(used, "mle" if estimator == "map" else estimator)
-    return FitResult(used.mean_direction, kappa, used, estimator, prior)
+    return FitResult(used.mean_direction, kappa, statistics, estimator, prior)

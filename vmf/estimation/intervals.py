@@ -1,6 +1,33 @@
 """How sure a fit is: standard error and interval of kappa, cone around the mean direction.
 
-Coverage is examined in `vmf.estimation.simulation`.
+Share of 2000 simulated data sets, in percent, whose 95 % interval holds the truth
+(``python -m vmf.estimation``). "textbook" is the maximum-likelihood kappa with 1.96 standard errors
+from the Fisher information 1/(n A'), which the bias of the estimate defeats unless n is much larger
+than p::
+
+        p     n   kappa |  coverage % of the 95 % intervals
+                        | marginal  textbook      cone
+        2     5       2 |     92.2      98.6      95.3
+        3    10     0.3 |     97.1      90.8      91.1
+        3    10      30 |     95.2      96.8      94.2
+        3   100       3 |     95.0      95.2      95.6
+       64    20     6.4 |     96.8       0.0      94.8
+       64    20      64 |     94.5      63.5      95.9
+       64   200      64 |     95.2      92.5      94.5
+       64  5000     6.4 |     95.2      91.0      94.5
+     2048    20    2048 |     94.5       0.0      95.0
+     2048   200     205 |     95.5       0.0      95.5
+     2048  2000     205 |     95.5       0.0      95.0
+     2048  2000    2048 |     95.2      84.8      94.7
+     2048  5000   20480 |     95.5      92.8      94.2
+    32768    50    3277 |     94.5       0.0      95.8
+    32768  5000   32768 |     94.6      33.2      94.8
+
+Where they fall short: `concentration_interval` covers 92 % for five rows on the circle, and too
+much, 97 %, where kappa can hardly be told from 0, its lowest value; `mean_direction_interval` covers
+91 % there. Elsewhere the differences from 95 % are those of the simulation (standard error 0.5 %).
+Both assume that the rows *are* a sample of one von Mises-Fisher distribution; neither sees that
+rows are a mixture, or depend on each other.
 """
 
 from __future__ import annotations

@@ -62,6 +62,16 @@ class ConjugatePrior:
         direction.flags.writeable = False
         object.__setattr__(self, "mean_direction", direction)
 
+    @classmethod
+    def from_statistics(
+        cls, statistics: SufficientStatistics, pseudo_count: float
+    ) -> ConjugatePrior:
+        """Return the prior that counts other rows, such as all classes pooled, as `pseudo_count`.
+
+        Raises ValueError when these rows are all equal (R = 1) or cancel (R = 0).
+        """
+        return cls(statistics.mean_direction, pseudo_count, statistics.mean_resultant_length)
+
     def statistics(self, dim: int) -> SufficientStatistics:
         """Return the pseudo-rows as statistics of dimension `dim`, to be added to those of data."""
         if self.mean_direction is None:

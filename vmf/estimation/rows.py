@@ -172,7 +172,8 @@ def find_fault(row: npt.NDArray[np.float64]) -> tuple[int | None, str] | None:
 def scale_to_order_one(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Multiply each finite, nonzero row by the power of 2 that brings its largest value to ~1."""
     _, exponents = np.frexp(np.abs(rows).max(axis=1))
-    return np.ldexp(rows, -exponents[:, np.newaxis])
+    scaled: npt.NDArray[np.float64] = np.ldexp(rows, -exponents[:, np.newaxis])
+    return scaled
 
 
 def dispersion_of_each(rows: Rows, squared_norms: Vector, direction: Vector) -> Vector:
