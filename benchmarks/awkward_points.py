@@ -61,7 +61,7 @@ def borders(name: str, rng: np.random.Generator, n: int) -> Points | None:
     except (ImportError, AttributeError, ValueError, KeyError):
         return None
     of_dimension = name in arb.DIMENSION_FUNCTIONS
-    lowest = 1.0 if of_dimension else 1e-3
+    lowest = 2.0 if of_dimension else 1e-3
     lines, grid = max(8, n // 40), 256
     found: list[Points] = []
     for along_x in (True, False):
@@ -102,7 +102,7 @@ def borders(name: str, rng: np.random.Generator, n: int) -> Points | None:
         np.where(moved, v, _neighbours(rng, v, 1e-2)),
         np.where(moved, _neighbours(rng, x, 1e-2), x),
     )
-    return np.maximum(v, 1.0 if of_dimension else 0.0), x
+    return np.maximum(v, 2.0 if of_dimension else 0.0), x
 
 
 def _balanced(

@@ -113,10 +113,19 @@ int import_numpy() {
     return 0;
 }
 
-nb::object region(const std::string& name, double a, double x) {
-    const LoopTable& t = tables()[chosen_table];
+using Points = nb::ndarray<const double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+nb::object region(const std::string& name, const Points& a, const Points& x) {
+    if (a.shape(0) != x.shape(0)) throw nb::value_error("a and x must have the same length");
+    const LoopTable& t = tables().back();
     for (int i = 0; i < t.count; ++i) {
-        if (name == t.entries[i].name) return nb::int_(static_cast<int>(t.entries[i].region(a, x)));
+        if (name != t.entries[i].name) continue;
+        npy_intp n = static_cast<npy_intp>(a.shape(0));
+        PyObject* codes = PyArray_SimpleNew(1, &n, NPY_INT8);
+        if (!codes) throw nb::python_error();
+        npy_int8* out = static_cast<npy_int8*>(PyArray_DATA(reinterpret_cast<PyArrayObject*>(codes)));
+        for (npy_intp k = 0; k < n; ++k) out[k] = t.entries[i].region(a.data()[k], x.data()[k]);
+        return nb::steal(codes);
     }
     throw nb::value_error(("no function named " + name).c_str());
 }
@@ -130,7 +139,7 @@ NB_MODULE(_core, m) {
     thread_count = asked > 0 ? asked : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
     add_ufuncs(m);
     m.def("region", &region, nb::arg("name"), nb::arg("a"), nb::arg("x"),
-          "The code of the formula that serves one point (kernels/include/vmf/regions.hpp).");
+          "int8 codes of the formulas that serve the points (kernels/include/vmf/regions.hpp); float64 arrays.");
     m.def("get_num_threads", [] { return thread_count.load(); });
     m.def("set_num_threads", [](int n) {
         if (n < 1) throw nb::value_error("the number of threads must be at least 1");

@@ -540,160 +540,192 @@ VMF_TABLE double log_gamma_ratio_tail[29] = {
     0x1.e116d2f11b9bcp-59,
 };
 
-// Step 0.2265625, 25 nodes to the left and 19 to the right: w in [1.0, 3.0], x >= 1.0, v <= 15.5.
-constexpr double quadrature_1_step = 0x1.d000000000000p-3;
-constexpr int quadrature_1_left = 25;
-constexpr int quadrature_1_right = 19;
+// Step 0.1962890625, 36 nodes to the left and 26 to the right: w in [0.5, 3.0], x >= 0.5, v <= 15.5.
+constexpr double quadrature_1_step = 0x1.9200000000000p-3;
+constexpr int quadrature_1_left = 36;
+constexpr int quadrature_1_right = 26;
 // cosh u_j - 1
-VMF_TABLE double quadrature_1_cosh[25] = {
-    0x1.a64d420bfdb86p-6, 0x1.abbe87a61e61dp-4, 0x1.eb8ea490b5457p-3, 0x1.c21430d8acc05p-2,
-    0x1.6d2f304817e86p-1, 0x1.1346361e4b301p+0, 0x1.8b5804abb4088p+0, 0x1.127ec8416d084p+1,
-    0x1.741141ddad077p+1, 0x1.ef6b16602dd88p+1, 0x1.4574101d13abcp+2, 0x1.a7462be1a7f5bp+2,
-    0x1.111b66bbbe7fdp+3, 0x1.5e4e31811ef13p+3, 0x1.bf363e748dd18p+3, 0x1.1c6935db9bbdcp+4,
-    0x1.68b3cd3c63d22p+4, 0x1.c869b539de242p+4, 0x1.203d01e5555b5p+5, 0x1.6b8a98ecf55fbp+5,
-    0x1.c9ff64b9a3571p+5, 0x1.203cf6cb7c92cp+6, 0x1.6a8ae0bea00d7p+6, 0x1.c7be071849fb1p+6,
-    0x1.1e522eb2d4bffp+7,
+VMF_TABLE double quadrature_1_cosh[36] = {
+    0x1.3ca5c567eb927p-6, 0x1.3fb518bd4ccdfp-4, 0x1.6d779bad7543ep-3, 0x1.4c2f3f5b6ae9dp-2,
+    0x1.0b073a79cbdb5p-1, 0x1.8e13804a60e90p-1, 0x1.1a2698984abdbp+0, 0x1.821091fd18fb8p+0,
+    0x1.0165f690eb37ep+1, 0x1.50a93f855fab5p+1, 0x1.b1e276e83fa3bp+1, 0x1.1469d4b1a289bp+2,
+    0x1.5d0ae6792d1e9p+2, 0x1.b5a31f98e1286p+2, 0x1.10cf951c238d3p+3, 0x1.5295c753010c6p+3,
+    0x1.a2af005c9b873p+3, 0x1.0219ec1e2fa95p+4, 0x1.3d74a3fa4edc3p+4, 0x1.85b2fb1434543p+4,
+    0x1.dd9fcf471b4d8p+4, 0x1.2450955f040dbp+5, 0x1.656cf299a64c5p+5, 0x1.b4a948b8022bcp+5,
+    0x1.0a8ad3023623bp+6, 0x1.4536160ce6450p+6, 0x1.8c9af89f19902p+6, 0x1.e37bf0ced0ee9p+6,
+    0x1.269a571f6b325p+7, 0x1.66edaa754eca9p+7, 0x1.b534767a7af92p+7, 0x1.0a3aa5e6c86c8p+8,
+    0x1.442f5c0d86a70p+8, 0x1.8ab5da7388b1fp+8, 0x1.e087fe918aa1cp+8, 0x1.247b801095b36p+9,
 };
 
 // sinh u_j - u_j
-VMF_TABLE double quadrature_1_sinh[25] = {
-    0x1.fd68ea4fb0fe2p-10, 0x1.00ac498e82779p-6, 0x1.b6b9aa06a1d5ep-5, 0x1.08b0e1752933ap-3,
-    0x1.0882fa84447fap-2, 0x1.d61cb2ccf36b6p-2, 0x1.81da4aa1fa2aap-1, 0x1.2b331b49a4af7p+0,
-    0x1.bcd0f5d458839p+0, 0x1.4022e91d9ab94p+1, 0x1.c15144c28d2acp+1, 0x1.350d878bcd1ddp+2,
-    0x1.a2593d5f6659dp+2, 0x1.1776be95cc670p+3, 0x1.71646c31435b9p+3, 0x1.e3f81c820699ap+3,
-    0x1.3abcc6a708da6p+4, 0x1.96e45330d3905p+4, 0x1.05b15954cb18ap+5, 0x1.4f348bcead532p+5,
-    0x1.abddd00b61165p+5, 0x1.1045f4aac84d2p+6, 0x1.59ad4a575dc39p+6, 0x1.b5f992ad8a81ep+6,
-    0x1.14fc6816b5e3ep+7,
+VMF_TABLE double quadrature_1_sinh[36] = {
+    0x1.4b10b3deff92ap-10, 0x1.4cfbd3f56d4bap-7, 0x1.1bac354c79b01p-5, 0x1.54c38ad762b64p-4,
+    0x1.5295ffa4a6eacp-3, 0x1.2ac904cbe586dp-2, 0x1.e6713e2442207p-2, 0x1.75a4c33959a7fp-1,
+    0x1.12cafb8162f72p+0, 0x1.86ddd82f6c4eap+0, 0x1.0ebc63c3a5ccep+1, 0x1.6f2fa6023b65bp+1,
+    0x1.e97bb6ceebea9p+1, 0x1.41a9ae8121a94p+2, 0x1.a1d0c2a13bafap+2, 0x1.0cb36d6e94783p+3,
+    0x1.56c3cdfbeeea1p+3, 0x1.b2348be977e1bp+3, 0x1.116650e31181ep+4, 0x1.56922e1d4cdb7p+4,
+    0x1.ab6968e5f03b4p+4, 0x1.09a94cf3d031bp+5, 0x1.493886fb5bc63p+5, 0x1.96e6dc0bc0a3fp+5,
+    0x1.f5c481f99cb5cp+5, 0x1.34c5dd6f0a771p+6, 0x1.7b62dbd97893cp+6, 0x1.d17bbd4acf493p+6,
+    0x1.1d361d34fc7d5p+7, 0x1.5d253f4d95e71p+7, 0x1.ab07cc0bf6604p+7, 0x1.04f22b4799995p+8,
+    0x1.3eb4b7490c256p+8, 0x1.850907a4a4456p+8, 0x1.daa8fa84d440fp+8, 0x1.2172e41aa281bp+9,
 };
 
 // exp u_j
-VMF_TABLE double quadrature_1_exp[25] = {
-    0x1.41188f42c3e32p+0, 0x1.92be99a09bf00p+0, 0x1.f927a1e24bb76p+0, 0x1.3ccd9432682b4p+1,
-    0x1.8d5c2b628e8a1p+1, 0x1.f266b168c4057p+1, 0x1.38914a7f2c477p+2, 0x1.880c2af31fb00p+2,
-    0x1.ebbcde63eca4ap+2, 0x1.34637fdf72247p+3, 0x1.82ce593f2d209p+3, 0x1.e529d9b6ba89cp+3,
-    0x1.304402b5b8d66p+4, 0x1.7da2780b75ac1p+4, 0x1.dead5552e8968p+4, 0x1.2c32a20e4f855p+5,
-    0x1.788849f1b6564p+5, 0x1.d847043558da4p+5, 0x1.282f2d9d103a0p+6, 0x1.737f925dd1597p+6,
-    0x1.d1f69a628236bp+6, 0x1.243975bb226ffp+7, 0x1.6e88158afee88p+7, 0x1.cbbbcce2ea3e8p+7,
-    0x1.20514b64c551ep+8,
+VMF_TABLE double quadrature_1_exp[36] = {
+    0x1.37855b42976e3p+0, 0x1.7b154933bfa77p+0, 0x1.cd4c552012760p+0, 0x1.18ac04422872fp+1,
+    0x1.558b2e98bd658p+1, 0x1.9f9e00ac14eb2p+1, 0x1.f9c17410ada2fp+1, 0x1.33b8bce67173ep+2,
+    0x1.7675ba28ce59cp+2, 0x1.c7ac15ce8ae95p+2, 0x1.153fb6aaf95c2p+3, 0x1.5160d3d9601e4p+3,
+    0x1.9a8c60f05189fp+3, 0x1.f396670d0168dp+3, 0x1.2ff7fb3660b28p+4, 0x1.71e49a60cac24p+4,
+    0x1.c21d672c4538ap+4, 0x1.11de190975cd1p+5, 0x1.4d437a6eb02f0p+5, 0x1.958a9498c097dp+5,
+    0x1.ed7e9c1685c46p+5, 0x1.2c42f1296a1fbp+6, 0x1.6d61bcca81094p+6, 0x1.bca01261e167dp+6,
+    0x1.0e8709ff823f4p+7, 0x1.4932f9bdf85e0p+7, 0x1.90986a3c4911fp+7, 0x1.e779d70cd01bep+7,
+    0x1.28997a2a33d7dp+8, 0x1.68ecf4e17258dp+8, 0x1.b733e14338acbp+8, 0x1.0b3a68973102fp+9,
+    0x1.452f29ab49663p+9, 0x1.8bb5b10c167bbp+9, 0x1.e187dc8b2f716p+9, 0x1.24fb72159c1a9p+10,
 };
 
 // exp(-u_j)
-VMF_TABLE double quadrature_1_exp_minus[25] = {
-    0x1.9833b59b38154p-1, 0x1.45726ea84fb88p-1, 0x1.03780e83c3340p-1, 0x1.9dbbc01e18268p-2,
-    0x1.49db660beb512p-2, 0x1.06fc25ac3954ep-2, 0x1.a356fad5b7994p-3, 0x1.4e53a9c9ab086p-3,
-    0x1.0a8c6f380c59fp-3, 0x1.a905a85263e8ap-4, 0x1.52db6ef345983p-4, 0x1.0e291576b5f5ep-4,
-    0x1.aec80c0b52e27p-5, 0x1.5772eb528a2eap-5, 0x1.11d2434a75efbp-5, 0x1.b49e6a61c3aa9p-6,
-    0x1.5c1a556bdf0d2p-6, 0x1.1588242a4f4a0p-6, 0x1.ba8908a42a987p-7, 0x1.60d1e480c8cf4p-7,
-    0x1.194ae4240c50fp-7, 0x1.c0882d116814dp-8, 0x1.6599d0927a765p-8, 0x1.1d1aafde49a59p-8,
-    0x1.c69c1edc0a9ebp-9,
+VMF_TABLE double quadrature_1_exp_minus[36] = {
+    0x1.a4bfa5d14fdcdp-1, 0x1.59c2b3c7d3e49p-1, 0x1.1c23239695b5fp-1, 0x1.d2fe5ca5923c4p-2,
+    0x1.7fc3752144414p-2, 0x1.3b5dfbc8dc4b3p-2, 0x1.0329243ce8d66p-2, 0x1.a9f18303613c8p-3,
+    0x1.5e078d039bc56p-3, 0x1.1fa536da98406p-3, 0x1.d8c264933ad9fp-4, 0x1.84806c2135b4ap-4,
+    0x1.3f42c46dca4fep-4, 0x1.065c45efdfc58p-4, 0x1.af33cb85b5598p-5, 0x1.6259e46c94223p-5,
+    0x1.233260ac9d19bp-5, 0x1.de98a5cee1cf4p-6, 0x1.894c5cf5694f1p-6, 0x1.4333db9de2e99p-6,
+    0x1.099984ac48e52p-6, 0x1.b486b33dbfd62p-7, 0x1.66b9e4a862bd5p-7, 0x1.26cac4187cd69p-7,
+    0x1.e48159f232f9ep-8, 0x1.8e2776f37d87bp-8, 0x1.4731683f19dafp-8, 0x1.0ce10069558c5p-8,
+    0x1.b9ea6eb4fbc7ap-9, 0x1.6b27b8e378db7p-9, 0x1.2a6e8498d5712p-9, 0x1.ea7cbb4ce8ff1p-10,
+    0x1.9311ea06ad1aap-10, 0x1.4b3b91b25517bp-10, 0x1.1032d9833fc3bp-10, 0x1.bf5f331af2293p-11,
 };
 
-// Step 0.203125, 29 nodes to the left and 16 to the right: w in [3.0, 8.0], x >= 1.0, v <= 15.5.
-constexpr double quadrature_3_step = 0x1.a000000000000p-3;
-constexpr int quadrature_3_left = 29;
-constexpr int quadrature_3_right = 16;
+// Step 0.162109375, 43 nodes to the left and 21 to the right: w in [3.0, 8.0], x >= 0.5, v <= 15.5.
+constexpr double quadrature_3_step = 0x1.4c00000000000p-3;
+constexpr int quadrature_3_left = 43;
+constexpr int quadrature_3_right = 21;
 // cosh u_j - 1
-VMF_TABLE double quadrature_3_cosh[29] = {
-    0x1.5329eb7e09dcdp-6, 0x1.56ac9b9724071p-4, 0x1.8829d3c282264p-3, 0x1.650228b7ee367p-2,
-    0x1.1f8e43c5e1a31p-1, 0x1.adb5d5b815471p-1, 0x1.316d3bcec2ac0p+0, 0x1.a33e096aa32e1p+0,
-    0x1.1881d2657a4d8p+1, 0x1.704e56871dfbdp+1, 0x1.dca722b62a05bp+1, 0x1.310448ca66a4dp+2,
-    0x1.82fc2905faa29p+2, 0x1.e79ff75e16a05p+2, 0x1.318d2f7d97df7p+3, 0x1.7d440d2c3a213p+3,
-    0x1.da171126e1478p+3, 0x1.25ef083c96838p+4, 0x1.6ba77a2818ec8p+4, 0x1.c117d3a235e29p+4,
-    0x1.14e4d165c3a14p+5, 0x1.5509463a792abp+5, 0x1.a3a11e8ba6fe7p+5, 0x1.01f6acf4eb766p+6,
-    0x1.3cf54f0826f7fp+6, 0x1.853dbc4ce7bdfp+6, 0x1.ddce12b97ab8ap+6, 0x1.25287fb30ed34p+7,
-    0x1.67a24dba30c0ep+7,
+VMF_TABLE double quadrature_3_cosh[43] = {
+    0x1.af8198d860aedp-7, 0x1.b258ee7aa4a9bp-5, 0x1.ee0160ccf9e6fp-4, 0x1.bddcb518974cdp-3,
+    0x1.633387097dfa8p-2, 0x1.05e5d5ace0de2p-1, 0x1.6e93bebb77fe2p-1, 0x1.ee6545d68b52ep-1,
+    0x1.445c1a6dc5a53p+0, 0x1.a0ce8565eb078p+0, 0x1.077c98c7be6a2p+1, 0x1.48e172af7fe84p+1,
+    0x1.964eb801228cfp+1, 0x1.f1ce7164a11e6p+1, 0x1.2ee4c42336019p+2, 0x1.6e8c031e4baadp+2,
+    0x1.b98a20d4d3cd1p+2, 0x1.08ec5e391a4d4p+3, 0x1.3ce59d13de6a4p+3, 0x1.7a0f38bc81dc3p+3,
+    0x1.c205914137aa4p+3, 0x1.0b56ebab422b4p+4, 0x1.3d2169d0dd395p+4, 0x1.77b1f78e01c58p+4,
+    0x1.bc9370f470942p+4, 0x1.06cb1ff65845ap+5, 0x1.366e4bb5d99acp+5, 0x1.6e746b0a02b8fp+5,
+    0x1.b057389ff17e7p+5, 0x1.fdd2ed42a36abp+5, 0x1.2c78f97679ffbp+6, 0x1.620d538697af3p+6,
+    0x1.a10fc45f2a4fbp+6, 0x1.eb2920078aa4ap+6, 0x1.21267fa8870abp+7, 0x1.54637421e8c91p+7,
+    0x1.90a4e3af86c04p+7, 0x1.d78111006a9e2p+7, 0x1.156adf29637b1p+8, 0x1.466a6151c14fcp+8,
+    0x1.80096ae1dd7bep+8, 0x1.c3cc7b8c4a4a1p+8, 0x1.09be391622b37p+9,
 };
 
 // sinh u_j - u_j
-VMF_TABLE double quadrature_3_sinh[29] = {
-    0x1.6eec3d0fa3cb0p-10, 0x1.71333d8489f60p-7, 0x1.3abd8b2392360p-5, 0x1.7a71db57f1566p-4,
-    0x1.787c875bf07c4p-3, 0x1.4cba0d2184cc2p-2, 0x1.0f53e027aacc1p-1, 0x1.a1aa776adea2ap-1,
-    0x1.33df0ccf02c70p+0, 0x1.b708393bcd9edp+0, 0x1.30f3068d8c88ep+1, 0x1.9ed9552ede7bbp+1,
-    0x1.156bb52d047c6p+2, 0x1.6de64d9934106p+2, 0x1.dd10038a975dbp+2, 0x1.340669c3e8083p+3,
-    0x1.8a93d17355379p+3, 0x1.f60a78bbf3755p+3, 0x1.3d9120f24f4edp+4, 0x1.8fd159e30fdffp+4,
-    0x1.f5501d8cf13fep+4, 0x1.3931cd0801a41p+5, 0x1.862df5fb54492p+5, 0x1.e4ddb6ecd7265p+5,
-    0x1.2c9eed75be7e0p+6, 0x1.7418870493b14p+6, 0x1.cbd9d287f2465p+6, 0x1.1bc6c39ee144bp+7,
-    0x1.5dd8e347de5c7p+7,
+VMF_TABLE double quadrature_3_sinh[43] = {
+    0x1.74bf21649816dp-11, 0x1.7637f6b37f13ep-8, 0x1.3dd3cc86bb2c5p-6, 0x1.7c2982108f5ecp-5,
+    0x1.77a9a5e1b1071p-4, 0x1.4949e0601519bp-3, 0x1.09f0dbe97c404p-2, 0x1.94d85d2f995b6p-2,
+    0x1.26b19a3be1a44p-1, 0x1.9e666b4c646a7p-1, 0x1.1b70aaf8e82d9p+0, 0x1.7b2b03633c3f6p+0,
+    0x1.f1ff79b1ef354p+0, 0x1.421385ad7015ap+1, 0x1.9b49786a736ddp+1, 0x1.03c37c0485d7bp+2,
+    0x1.4518da71d6246p+2, 0x1.93a34a3373d0fp+2, 0x1.f1ba4a1edd685p+2, 0x1.310f17906ff5bp+3,
+    0x1.74055885df64ep+3, 0x1.c3a65ba69b932p+3, 0x1.1116fe21c7356p+4, 0x1.491e46734eedap+4,
+    0x1.8b744627f8429p+4, 0x1.d9e9bb9a1d8b5p+4, 0x1.1b5090c6af19fp+5, 0x1.520e89d9fa581p+5,
+    0x1.92a89daa3d9f7p+5, 0x1.dedb1b1608a02p+5, 0x1.1c583f6f023e2p+6, 0x1.51479b338c3f3p+6,
+    0x1.8fa4e72fa6bfdp+6, 0x1.d918fd3029895p+6, 0x1.17cbbd776670ep+7, 0x1.4ab5f55005ad8p+7,
+    0x1.86a49e27cc7c1p+7, 0x1.cd2dfc3007f80p+7, 0x1.1017e977b0065p+8, 0x1.40edfd3d04b18p+8,
+    0x1.7a6395c751651p+8, 0x1.bdfd332e239e9p+8, 0x1.06c1da514bc7dp+9,
 };
 
 // exp u_j
-VMF_TABLE double quadrature_3_exp[29] = {
-    0x1.39a862bd3c106p+0, 0x1.804d30347b546p+0, 0x1.d6db26d16cd67p+0, 0x1.2073d3f1bd518p+1,
-    0x1.616b596737708p+1, 0x1.b104b71235eb4p+1, 0x1.0945caf8a6048p+2, 0x1.4504d148049fep+2,
-    0x1.8e38ac667dd88p+2, 0x1.e7e939928265ap+2, 0x1.2ae68a50eda3ap+3, 0x1.6e3879b0eaf15p+3,
-    0x1.c0b3ef197f8f8p+3, 0x1.12e1913dd2ac3p+4, 0x1.50ca98a171c72p+4, 0x1.9ca53b781114bp+4,
-    0x1.f995714d1b3f8p+4, 0x1.35ba224d481f1p+5, 0x1.7b7c4d8d341dbp+5, 0x1.d0f496c2a2e14p+5,
-    0x1.1cd670161e20ap+6, 0x1.5cfd89a13d676p+6, 0x1.ab978a437da3cp+6, 0x1.05f2c435ab84cp+7,
-    0x1.40f21e3ef2bafp+7, 0x1.893b21a8bdb7ap+7, 0x1.e1cbf2a0b67f8p+7, 0x1.2727a1a8f80c0p+8,
-    0x1.69a19881078eap+8,
+VMF_TABLE double quadrature_3_exp[43] = {
+    0x1.2d0d9b15dd546p+0, 0x1.6208ff6a88a46p+0, 0x1.a057653eea8b2p+0, 0x1.e99ce2b397649p+0,
+    0x1.1fe3be103d479p+1, 0x1.528e137139892p+1, 0x1.8e230b2c0d879p+1, 0x1.d4345d1b96002p+1,
+    0x1.134d39e2ed9ddp+2, 0x1.43c06ec3074f3p+2, 0x1.7cba772219408p+2, 0x1.bfbb7a308f03fp+2,
+    0x1.07439d368689ep+3, 0x1.35987dc4844d0p+3, 0x1.6c14c02c37dc4p+3, 0x1.ac27bf9168c14p+3,
+    0x1.f7817da354f8cp+3, 0x1.280f01a96a1aep+4, 0x1.5c296111a68f3p+4, 0x1.996f282678e8fp+4,
+    0x1.e17d74e38b879p+4, 0x1.1b1d0cbf47fa7p+5, 0x1.4cf033f952375p+5, 0x1.87881f00a8599p+5,
+    0x1.cc6fdb8e346b5p+5, 0x1.0ebbfee1b385ap+6, 0x1.3e616e3e445a6p+6, 0x1.76697a71fe888p+6,
+    0x1.b84deb25178efp+6, 0x1.02e582162b02bp+7, 0x1.30759c72be1efp+7, 0x1.660a775d11f73p+7,
+    0x1.a50d55c76887cp+7, 0x1.ef270e9bda170p+7, 0x1.23259e8ff6bddp+8, 0x1.5662b4b8f73b5p+8,
+    0x1.92a440eba99e2p+8, 0x1.d9808698394b1p+8, 0x1.166aa45089c0bp+9, 0x1.476a2f476300ap+9,
+    0x1.8109405497707p+9, 0x1.c4cc575d36f45p+9, 0x1.0a3e29b3b73dap+10,
 };
 
 // exp(-u_j)
-VMF_TABLE double quadrature_3_exp_minus[29] = {
-    0x1.a1e1d93d687d0p-1, 0x1.5510c67cd2591p-1, 0x1.165e9c3e67663p-1, 0x1.c665b1e1f1e0dp-2,
-    0x1.72de43ddcb07fp-2, 0x1.2eb19e4ea5c20p-2, 0x1.ee1a5dd76a300p-3, 0x1.93466da99ee64p-3,
-    0x1.4924bfdf8ea01p-3, 0x1.0ca39e9372c68p-3, 0x1.b6838513af9a9p-4, 0x1.65e78cbdd9bc1p-4,
-    0x1.241cf63d898b0p-4, 0x1.dcd4e27147fc8p-5, 0x1.852db84c308efp-5, 0x1.3da368521902dp-5,
-    0x1.033fb38c0ff44p-5, 0x1.a72f7a732346ep-6, 0x1.5964d72676bf1p-6, 0x1.19e6fc980a4e1p-6,
-    0x1.cc29f4b015a0cp-7, 0x1.779327786a1c1p-7, 0x1.3289052b54bedp-7, 0x1.f45f9ff8cd45ap-8,
-    0x1.98649a1e7ad48p-8, 0x1.4d5215032c158p-8, 0x1.100c621c9581cp-8, 0x1.bc142d8e8bcf4p-9,
-    0x1.6a7252646e59ap-9,
+VMF_TABLE double quadrature_3_exp_minus[43] = {
+    0x1.b360d69b085cbp-1, 0x1.72391efa434c7p-1, 0x1.3ad18db569638p-1, 0x1.0bb495251cdd5p-1,
+    0x1.c7491d9111b8cp-2, 0x1.8326bb29b72f7p-2, 0x1.4936a18d73bc0p-2, 0x1.17f22e7d7d4a6p-2,
+    0x1.dc1a6a7ea6986p-3, 0x1.94da7dfdc6928p-3, 0x1.584434b4a535ap-3, 0x1.24bf0fde1c88fp-3,
+    0x1.f1df65055e49ap-4, 0x1.a75d76e621193p-4, 0x1.6801fb7f12acfp-4, 0x1.3221c67174ca6p-4,
+    0x1.045198bf6a2adp-4, 0x1.bab91f6064c6ep-5, 0x1.7878046fb6153p-5, 0x1.40212c11e67b4p-5,
+    0x1.1038bb58455dbp-5, 0x1.cef75fd186d1dp-6, 0x1.89aebc580fd45p-6, 0x1.4ec46acb5f82bp-6,
+    0x1.1cab31e146588p-6, 0x1.e4229497ffa8bp-7, 0x1.9baef2a80cb17p-7, 0x1.5e1300860de72p-7,
+    0x1.29af5b3defa2ep-7, 0x1.fa4593595296ep-8, 0x1.ae81ddf06555ep-8, 0x1.6e14c2dbfe47ap-8,
+    0x1.374be0e3f87f1p-8, 0x1.08b5d846d3ec0p-8, 0x1.c2312099c6342p-9, 0x1.7ed1e31b9c946p-9,
+    0x1.4587ba442f6cdp-9, 0x1.14d062a627d65p-9, 0x1.d6c6cdd329ad8p-10, 0x1.9052f2792467ap-10,
+    0x1.546a305b4623bp-10, 0x1.21789aae131f9p-10, 0x1.ec4d6eb9ea8d9p-11,
 };
 
-// Step 0.1513671875, 36 nodes to the left and 16 to the right: w in [8.0, 24.75], x >= 1.0, v <= 15.5.
-constexpr double quadrature_8_step = 0x1.3600000000000p-3;
-constexpr int quadrature_8_left = 36;
-constexpr int quadrature_8_right = 16;
+// Step 0.125, 48 nodes to the left and 20 to the right: w in [8.0, 24.75], x >= 0.5, v <= 15.5.
+constexpr double quadrature_8_step = 0x1.0000000000000p-3;
+constexpr int quadrature_8_left = 48;
+constexpr int quadrature_8_right = 20;
 // cosh u_j - 1
-VMF_TABLE double quadrature_8_cosh[36] = {
-    0x1.781ba098b15bcp-7, 0x1.7a4431c36d29bp-5, 0x1.ad9f1fcdac606p-4, 0x1.82ffe797eb893p-3,
-    0x1.338afcede22e6p-2, 0x1.c4271569ab29cp-2, 0x1.3b53085df0c43p-1, 0x1.a79072fb40d07p-1,
-    0x1.14a3f10c53596p+0, 0x1.61b9d1b0e9096p+0, 0x1.bccedd39d1c86p+0, 0x1.13fd2b4e205b6p+1,
-    0x1.52d905c24ddabp+1, 0x1.9c6c64bf57b0fp+1, 0x1.f267a9d618820p+1, 0x1.2b620f2d1c381p+2,
-    0x1.65e7c6658bb9cp+2, 0x1.aa1ce56c098adp+2, 0x1.f99241c86c6e0p+2, 0x1.2b0d67a31c8c7p+3,
-    0x1.60eb2c0b403adp+3, 0x1.9f9efc3f3ede9p+3, 0x1.e89953b77ce71p+3, 0x1.1ec3885b4ccf8p+4,
-    0x1.502da64e2c418p+4, 0x1.89ad6879137cap+4, 0x1.cc94b642ed0dbp+4, 0x1.0d365dbb18c29p+5,
-    0x1.3a7f7765f3067p+5, 0x1.6f2fc9254ab3fp+5, 0x1.ac7cf597fcec3p+5, 0x1.f3cf3c998d76ep+5,
-    0x1.2364e02a69aa3p+6, 0x1.53aa1230d14a3p+6, 0x1.8bd2dfbc347e2p+6, 0x1.cd2950c248e20p+6,
+VMF_TABLE double quadrature_8_cosh[48] = {
+    0x1.005560b6db76fp-7, 0x1.01560b94c28bep-5, 0x1.23640f685b58ep-4, 0x1.0560c31574683p-3,
+    0x1.9d310a496b6d1p-3, 0x1.2dc1747975a9ep-2, 0x1.a1a8523878344p-2, 0x1.160eaa3b3eaa1p-1,
+    0x1.67a583f88f999p-1, 0x1.c6df7e92c8bf4p-1, 0x1.1a9d007e9d6fep+0, 0x1.5a37843c44045p+0,
+    0x1.a33e096aa32e1p+0, 0x1.f6d50b8977b85p+0, 0x1.2b25ab120e8eap+1, 0x1.618fa0df2d9bcp+1,
+    0x1.9f82579a425cdp+1, 0x1.e5f5ecc230e61p+1, 0x1.1b024653c8da5p+2, 0x1.48776e4b30aa3p+2,
+    0x1.7c107f8b78338p+2, 0x1.b69c232ee483dp+2, 0x1.f904d5ddf15cdp+2, 0x1.222a497d6185ep+3,
+    0x1.4cdc7ef8c1654p+3, 0x1.7d440d2c3a213p+3, 0x1.b422d2e3481adp+3, 0x1.f2549467910f6p+3,
+    0x1.1c6935db9bbdcp+4, 0x1.445b571c910c9p+4, 0x1.71a0abc59dc70p+4, 0x1.a4ee858de3e80p+4,
+    0x1.df12604d71220p+4, 0x1.107a8c7f5f0aep+5, 0x1.35cf49349ecb2p+5, 0x1.601ceb0641358p+5,
+    0x1.900ce0ea950ebp+5, 0x1.c65f2aac4f20fp+5, 0x1.01f6acf4eb766p+6, 0x1.24d6fcbeff3aap+6,
+    0x1.4c5c347a2941dp+6, 0x1.79249dbdfcf6bp+6, 0x1.abe395ed62077p+6, 0x1.e5645c9b6718bp+6,
+    0x1.1346a0cc58c9ap+7, 0x1.38319fb2ff225p+7, 0x1.6207083d25b35p+7, 0x1.916e67db9b919p+7,
 };
 
 // sinh u_j - u_j
-VMF_TABLE double quadrature_8_sinh[36] = {
-    0x1.2f65a77cd47e4p-11, 0x1.30710321aec2ep-8, 0x1.0258f84aab740p-6, 0x1.34a73ad963fdfp-5,
-    0x1.308a19313c350p-4, 0x1.0a73fef98f17ap-3, 0x1.ad7370c55d248p-3, 0x1.460f8573a05bdp-2,
-    0x1.d95891bce4e6ap-2, 0x1.4bc2a67201d32p-1, 0x1.c441195ac45f4p-1, 0x1.2d5996f9ff449p+0,
-    0x1.8a2a3a6e6920ap+0, 0x1.fb97a19614239p+0, 0x1.42900c7006b92p+1, 0x1.9567cb1109dbcp+1,
-    0x1.f8abc04e09143p+1, 0x1.378a914f55937p+2, 0x1.7de6d64f9fbc0p+2, 0x1.d14119cb4f7afp+2,
-    0x1.19de101c53ca0p+3, 0x1.53e9ca877f627p+3, 0x1.9835513442294p+3, 0x1.e86e746c57377p+3,
-    0x1.23448ecbac587p+4, 0x1.5a656486e6aadp+4, 0x1.9aebefa75a18ep+4, 0x1.e6619e04b60fep+4,
-    0x1.1f480f8f014f9p+5, 0x1.52c5f2e31ea5fp+5, 0x1.8ee0309664948p+5, 0x1.d4ff1a8b05408p+5,
-    0x1.1362f1352782bp+6, 0x1.430e1c8eb1fc5p+6, 0x1.7a9cc0678cfd4p+6, 0x1.bb58e9a0d1c3dp+6,
+VMF_TABLE double quadrature_8_sinh[48] = {
+    0x1.5599a01a5e1b0p-12, 0x1.5666ce84080f3p-9, 0x1.2208239ca08c3p-7, 0x1.59a01fcc772d9p-6,
+    0x1.53e795dc19cc8p-5, 0x1.283596e9e347fp-4, 0x1.db29c68a757e3p-4, 0x1.66cfe2275cc13p-3,
+    0x1.02d955a9a4812p-2, 0x1.685d79b2ebf98p-2, 0x1.e78b9fedffbcdp-2, 0x1.4230eaaf5a982p-1,
+    0x1.a1aa776adea2ap-1, 0x1.0a58988d73776p+0, 0x1.4f0910bcd5e99p+0, 0x1.a079ec76dc33fp+0,
+    0x1.0038c33fdfd52p+1, 0x1.387833faeeba2p+1, 0x1.7a1ca690f6522p+1, 0x1.c66d19b616da6p+1,
+    0x1.0f6da52e9f182p+2, 0x1.4284be4c989bdp+2, 0x1.7d68836d68b41p+2, 0x1.c124dce12935bp+2,
+    0x1.0774908b216cfp+3, 0x1.340669c3e8083p+3, 0x1.670a824ae5918p+3, 0x1.a15d33e6c9e77p+3,
+    0x1.e3f81c820699ap+3, 0x1.17fb02f7bbd05p+4, 0x1.434ba94577184p+4, 0x1.74a3803703631p+4,
+    0x1.acd02ba666cf1p+4, 0x1.ecbaabdc9bd19p+4, 0x1.1ab58164c4cdep+5, 0x1.44062ab5fa9fcp+5,
+    0x1.72f8ccfa46fa0p+5, 0x1.a84d72b16f828p+5, 0x1.e4ddb6ecd7265p+5, 0x1.14d0166f07374p+6,
+    0x1.3bd61db644eefp+6, 0x1.681f3e22fd533p+6, 0x1.9a5ed7f5affc4p+6, 0x1.d3602d48d0661p+6,
+    0x1.0a04c8142b58ep+7, 0x1.2eaffe8698457p+7, 0x1.58459815a7498p+7, 0x1.876d22f67c805p+7,
 };
 
 // exp u_j
-VMF_TABLE double quadrature_8_exp[36] = {
-    0x1.29d623f620fd4p+0, 0x1.5a8292913d181p+0, 0x1.932355de0573dp+0, 0x1.d50536c9c8911p+0,
-    0x1.10d5b06746277p+1, 0x1.3d6c229cce56bp+1, 0x1.714bf923d2035p+1, 0x1.ada60d6d443f9p+1,
-    0x1.f3dd0abdc6498p+1, 0x1.22c6c93a7a7ccp+2, 0x1.524bda79ccfe0p+2, 0x1.8994fb658ffedp+2,
-    0x1.c9e7117cc1358p+2, 0x1.0a5e0d629870bp+3, 0x1.35e5ed9187cedp+3, 0x1.688afa5ad092fp+3,
-    0x1.a376d3464821fp+3, 0x1.e803bb5daf8f2p+3, 0x1.1be24606030a8p+4, 0x1.4a46fa446224fp+4,
-    0x1.80409e13ca027p+4, 0x1.bf0c63635f208p+4, 0x1.040da93aefc41p+5, 0x1.2e8d6148bc35ap+5,
-    0x1.5fff1a8cec4cfp+5, 0x1.9985667ffd13cp+5, 0x1.dc7252f523935p+5, 0x1.1527965eb9e54p+6,
-    0x1.4272c37a7a2b0p+6, 0x1.7724de0434acfp+6, 0x1.b473931730c06p+6, 0x1.fbc72b92495bbp+6,
-    0x1.276168afc8967p+7, 0x1.57a7175fc1a34p+7, 0x1.8fd05011e0bdbp+7, 0x1.d1271d318d52fp+7,
+VMF_TABLE double quadrature_8_exp[48] = {
+    0x1.2216045b6f5cdp+0, 0x1.48b5e3c3e8186p+0, 0x1.747a513dbef6ap+0, 0x1.a61298e1e069cp+0,
+    0x1.de455df80e3c0p+0, 0x1.0ef9db467dcf8p+1, 0x1.330e587b62b28p+1, 0x1.5bf0a8b145769p+1,
+    0x1.8a448bb358768p+1, 0x1.bec38edb0faf0p+1, 0x1.fa3ff43d0eaf9p+1, 0x1.1ed3fe64fc541p+2,
+    0x1.4504d148049fep+2, 0x1.704b6905bacbfp+2, 0x1.a15519b83cc1bp+2, 0x1.d8e64b8d4ddaep+2,
+    0x1.0beec6b6888c8p+3, 0x1.2f9b882f47e81p+3, 0x1.58084cce2201bp+3, 0x1.85d6fd931e0bbp+3,
+    0x1.b9bf125d0ba5dp+3, 0x1.f49070bdbe8fdp+3, 0x1.1b9b5652d6844p+4, 0x1.415e5bf6fb106p+4,
+    0x1.6c2887c1f1692p+4, 0x1.9ca53b781114bp+4, 0x1.d396aa9716d63p+4, 0x1.08ec721396bdbp+5,
+    0x1.2c32a20e4f855p+5, 0x1.542b2d0a266e7p+5, 0x1.81762a858a6fap+5, 0x1.b4c902e273a58p+5,
+    0x1.eef145f9ebf88p+5, 0x1.186bf136d679dp+6, 0x1.3dc2654cb1cc8p+6, 0x1.68118ade1deaap+6,
+    0x1.9802d6f26e046p+6, 0x1.ce564eaedf51cp+6, 0x1.05f2c435ab84cp+7, 0x1.28d389970338fp+7,
+    0x1.5059291837186p+7, 0x1.7d21edf07d24fp+7, 0x1.afe136f18901dp+7, 0x1.e96244f21bbf6p+7,
+    0x1.1545b47042114p+8, 0x1.3a30cf1ccbb3ep+8, 0x1.64065029667e6p+8, 0x1.936dc5690c08fp+8,
 };
 
 // exp(-u_j)
-VMF_TABLE double quadrature_8_exp_minus[36] = {
-    0x1.b814951883905p-1, 0x1.7a436115f3751p-1, 0x1.45211c3760307p-1, 0x1.1775863864a27p-1,
-    0x1.e06876a193212p-2, 0x1.9ced15ece39dfp-2, 0x1.62ec585932f62p-2, 0x1.31116082e1452p-2,
-    0x1.06373274687ecp-2, 0x1.c2c3f3bf40fe8p-3, 0x1.837284637cc61p-3, 0x1.4d05fd120b914p-3,
-    0x1.1e3e88b194a5cp-3, 0x1.ec127e89b3e41p-4, 0x1.a6f3acc2391b7p-4, 0x1.6b8a6925d28b0p-4,
-    0x1.38798fa1cbea8p-4, 0x1.0c95072cfdda0p-4, 0x1.cdb5bc6659000p-5, 0x1.8cdabd74cef83p-5,
-    0x1.551beeec70caap-5, 0x1.2531b7bf7c285p-5, 0x1.f80506757ba46p-6, 0x1.b1389484cef8fp-6,
-    0x1.745e09ffa43fbp-6, 0x1.400fc8b347239p-6, 0x1.131a6e4bd3072p-6, 0x1.d8eb8bdbaaaeep-7,
-    0x1.967d6f1b6e068p-7, 0x1.5d6422c0e0ca4p-7, 0x1.2c5019857b4cfp-7, 0x1.0220e8836586ap-7,
-    0x1.bbbd5089dfd5ep-8, 0x1.7d6887d378948p-8, 0x1.47d529e038517p-8, 0x1.19c85dc78e136p-8,
+VMF_TABLE double quadrature_8_exp_minus[48] = {
+    0x1.c3d6a24ed8222p-1, 0x1.8ebef9eac820bp-1, 0x1.5fe4615e98e8fp-1, 0x1.368b2fc6f960ap-1,
+    0x1.120dc934993e8p-1, 0x1.e3b40ebefcd7ep-2, 0x1.aadde095dad4bp-2, 0x1.78b56362cef38p-2,
+    0x1.4c71b2477ab20p-2, 0x1.25618372a584fp-2, 0x1.02e8620c7602cp-2, 0x1.c8f87724b5c1dp-3,
+    0x1.93466da99ee64p-3, 0x1.63e397e022073p-3, 0x1.3a122b3a399d5p-3, 0x1.152aaa3bf81ccp-3,
+    0x1.e9328b4c50f6cp-4, 0x1.afb718e8457f7p-4, 0x1.7cfcc2d36c512p-4, 0x1.50385c094f425p-4,
+    0x1.28b6973646d82p-4, 0x1.05d93892fa010p-4, 0x1.ce293844545b3p-5, 0x1.97db0ccceb0afp-5,
+    0x1.67ee6d9ff847cp-5, 0x1.3da368521902dp-5, 0x1.1850986289556p-5, 0x1.eec1018e4ff66p-6,
+    0x1.b49e6a61c3aa9p-6, 0x1.81509354f0d29p-6, 0x1.540a009abb2e2p-6, 0x1.2c155b8213cf4p-6,
+    0x1.08d29c294bb37p-6, 0x1.d369111221752p-7, 0x1.9c7cfd9fd3c47p-7, 0x1.6c0504695c417p-7,
+    0x1.413f04e14ba09p-7, 0x1.1b7fadf9e7099p-7, 0x1.f45f9ff8cd45ap-8, 0x1.b993fe00d5376p-8,
+    0x1.85b0f914b97b3p-8, 0x1.57e6bfe8de51bp-8, 0x1.2f7dec82ce360p-8, 0x1.0bd4a5aca7728p-8,
+    0x1.d8b82d70b7139p-9, 0x1.a12c66dcd95d0p-9, 0x1.70277e69d2306p-9, 0x1.44e51f113d4d6p-9,
 };
 
 constexpr double two_pi = 0x1.921fb54442d18p+2;

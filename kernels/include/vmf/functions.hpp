@@ -116,11 +116,17 @@ struct LogK : OfOrderK {
 // I_v/I_(v-1) and its complement
 template <bool complement>
 struct IvRatio : OfOrder {
+    static constexpr int small_regions = complement ? 3 : 2;
     template <class T>
-    VMF_FN static T region(T v, T x) { return region_i(v, x); }
+    VMF_FN static T region(T v, T x) {
+        if constexpr (complement) return region_i_complement(v, x);
+        else return region_i(v, x);
+    }
     template <int R, class T>
     VMF_FN static T at(T v, T x) {
-        if constexpr (R == region_shifted || R == region_near_origin) {
+        if constexpr (complement && R == region_half_order) {
+            return half_order_iv_ratio_c(v, x);
+        } else if constexpr (R == region_shifted || R == region_near_origin) {
             if constexpr (complement) return shifted_iv_ratio_c(v, x);
             else return shifted_iv_ratio(v, x);
         } else {

@@ -1,4 +1,4 @@
-// K_v(x) for 1 <= w < 24.5, x >= 1, v < 15.5 by the trapezoidal rule on the whole line, through the saddle point
+// K_v(x) for x >= 1/2, w < 24.5, v < 15.5 by the trapezoidal rule on the whole line, through the saddle point
 // t_0 = asinh(v/x) of DLMF 10.32.9:
 //
 //   K_v(x) = (1/2) exp(-v eta) int exp(-w (cosh u - 1) - v (sinh u - u)) du,      v eta = w - v asinh(v/x).

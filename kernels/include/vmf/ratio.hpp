@@ -31,6 +31,38 @@ VMF_FN T debye_iv_ratio_c(T v, T x) {
     return numerator / (p.v_plus_w.hi + (p.v_plus_w.lo + b));
 }
 
+// 1 - I_v/I_(v-1) next to v = 1/2, where it changes sign and everything above cancels: the difference of the two Hankel
+// expansions (DLMF 10.40.1) term by term. With a_k(v) their coefficients, a_k(v-1)/a_k(v) = (2v - 2k - 1)/(2v + 2k - 1),
+//
+//   1 - I_v/I_(v-1) = [sum_k (-1)^k (-4k/(2v + 2k - 1)) a_k(v) x^-k + 2 sin(pi v) e^(-2x)] / sum_k (-1)^k a_k(v-1) x^-k,
+//
+// every term of which carries the exact factor 2v - 1, but for the exponential, which is all that is left at v = 1/2.
+// v < 1, x >= 22, 40 terms.
+template <class T>
+VMF_FN T half_order_iv_ratio_c(T v, T x) {
+    const T inverse = T(0.125) / x;
+    const T twice = v + v;
+    T a = T(1.0);
+    T difference = T(0.0);
+    T below = T(0.0);
+    for (int k = 1; k <= 40; ++k) {
+        const T odd = T(2.0 * k - 1.0);
+        a = -(a * ((twice - odd) * (twice + odd)) * (inverse * T(1.0 / k)));
+        const T q = a / (twice + odd);
+        difference = fma_(T(-4.0 * k), q, difference);
+        below = fma_(twice - T(2.0 * k + 1.0), q, below);
+    }
+    const T d = (v - T(0.5)) * T(half_pi) * T(2.0);  // sin(pi v) = cos d
+    const T dd = d * d;
+    T cosine = T(1.0 / 40320.0);
+    cosine = fma_(cosine, dd, T(-1.0 / 720.0));
+    cosine = fma_(cosine, dd, T(1.0 / 24.0));
+    cosine = fma_(cosine, dd, T(-0.5));
+    cosine = fma_(cosine, dd, T(1.0));
+    const T e = exp_(max_(T(-2.0) * x, T(-744.0)));
+    return fma_(cosine + cosine, e, difference) / (T(1.0) + (below + e));
+}
+
 template <class T>
 VMF_FN T shifted_iv_ratio(T v, T x) {
     const Shifted<T> s = shifted_order(v, x);
@@ -46,7 +78,9 @@ VMF_FN T shifted_iv_ratio_c(T v, T x) {
     const Twofold<T> below = below_order(v, s);
     const Twofold<T> difference = below - s.g0 * x;
     const Twofold<T> c = difference / below;
-    return c.hi + c.lo;
+    // I_(1/2)/I_(-1/2) = tanh x: the difference of two equal numbers, but for 2 e^(-2x).
+    const auto half = (v >= T(0.5)) & (v <= T(0.5));
+    return select(half, T(2.0) / (exp_(min_(x + x, T(100.0))) + T(1.0)), c.hi + c.lo);
 }
 
 // I'_v/I_v = v/x + I_(v+1)/I_v = (v + x^2 g_1/g_0)/x
@@ -130,8 +164,8 @@ VMF_FN T temme_log_k_dx(T v, T x) {
 
 template <class T>
 VMF_FN T temme_log_k_dv(T v, T x) {
-    const Dual<T> here = temme<Dual<T>>(v, x).here;
-    return here.slope / here.value;
+    const Temme<Dual<T>> t = temme<Dual<T>>(v, x);
+    return t.here.slope / t.here.value - (t.a.slope / t.a.value + t.b.slope / t.b.value);
 }
 
 }  // namespace VMF_NAMESPACE

@@ -5,9 +5,11 @@
 //   debye4       w >= 2500                         debye4       w >= 2500
 //   debye7       w >= 200                          debye7       w >= 200
 //   debye13      w >= 42                           debye13      w >= 42
-//   debye20      w >= 24.5 or v >= 15.5            debye20      w >= 24.5 or v >= 15.5 or (v >= 12.75 and x < 1)
-//   near_origin  v < 1/16 and x < 1 (log I only)   temme        x < 1
+//   debye20      w >= 24.5 or v >= 15.5            debye20      w >= 24.5 or v >= 15.5 or (v >= 12.75 and x < 1/2)
+//   near_origin  v < 1/16 and x < 1 (log I only)   temme        x < 1/2
 //   shifted      the rest                          quadrature   the rest, by w: below 3, below 8, below 24.5
+//
+// 1 - I_v/I_(v-1) has a row of its own on top: half_order, v < 1 and x >= 22.
 //
 // Numbers are doubles so that the choice vectorises with everything else.
 #pragma once
@@ -20,6 +22,7 @@ enum Region : int {
     region_special = 0,
     region_near_origin = 1,
     region_shifted = 2,
+    region_half_order = 3,
     region_temme = 1,
     region_quadrature1 = 2,
     region_quadrature3 = 3,
@@ -58,6 +61,13 @@ VMF_FN T region_i(T v, T x) {
     return unless_special<false>(v, x, debye_region(v, x, T(double(region_shifted))));
 }
 
+template <class T>
+VMF_FN T region_i_complement(T v, T x) {
+    const T r = debye_region(v, x, T(double(region_shifted)));
+    const auto half = (v < T(1.0)) & (x >= T(22.0));
+    return unless_special<false>(v, x, select(half, T(double(region_half_order)), r));
+}
+
 // As region_i with x = 0 allowed: the vMF quantities are regular there.
 template <class T>
 VMF_FN T region_vmf(T v, T x) {
@@ -69,7 +79,7 @@ VMF_FN T region_k(T v, T x) {
     const T ww = fma_(v, v, x * x);
     T r = select(ww < T(64.0), T(double(region_quadrature3)), T(double(region_quadrature8)));
     r = select(ww < T(9.0), T(double(region_quadrature1)), r);
-    r = select(x < T(1.0), select(v >= T(12.75), T(double(region_debye20)), T(double(region_temme))), r);
+    r = select(x < T(0.5), select(v >= T(12.75), T(double(region_debye20)), T(double(region_temme))), r);
     return unless_special<false>(v, x, debye_region(v, x, r));
 }
 

@@ -48,8 +48,9 @@ VMF_FN Shifted<T> shifted_order(T v, T x) {
     const T correction = debye_log_derivative<20, 1>(s.p);
     const Twofold<T> gap = two_sum(s.p.w.hi, -top);
     const Twofold<T> first = two_sum(top + top, gap.hi);
+    const Twofold<T> second = fast_two_sum(first.hi, correction);
     Twofold<T> above = {T(1.0), T(0.0)};
-    Twofold<T> g = {first.hi, first.lo + (gap.lo + (s.p.w.lo + (s.v_lo + correction)))};
+    Twofold<T> g = {second.hi, second.lo + (first.lo + (gap.lo + (s.p.w.lo + s.v_lo)))};
     const T c_lo = s.v_lo + s.v_lo;
     for (int k = shift - 1; k >= 1; --k) {
         const T c = s.v_hi + T(double(k));
