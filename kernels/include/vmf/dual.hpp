@@ -8,7 +8,7 @@ namespace VMF_NAMESPACE {
 template <class T>
 struct Dual {
     T value, slope;
-    VMF_FN Dual() = default;
+    Dual() = default;
     VMF_FN Dual(T v, T s) : value(v), slope(s) {}
     VMF_FN explicit Dual(double c) : value(T(c)), slope(T(0.0)) {}
 };
@@ -24,7 +24,7 @@ VMF_FN Dual<T> operator*(Dual<T> a, Dual<T> b) {
 template <class T>
 VMF_FN Dual<T> operator/(Dual<T> a, Dual<T> b) {
     const T q = a.value / b.value;
-    return {q, fma_(-q, b.slope, a.slope) / b.value};
+    return {q, fnma_(q, b.slope, a.slope) / b.value};
 }
 template <class T>
 VMF_FN Dual<T> fma_(Dual<T> a, Dual<T> b, Dual<T> c) {

@@ -14,16 +14,10 @@
 
 namespace VMF_NAMESPACE {
 
-constexpr double infinity = __builtin_huge_val();
+constexpr double infinity = VMF_INFINITY;
 
 VMF_FN double not_a_number() { return from_bits(0x7ff8000000000000ULL); }
 VMF_FN bool out_of_domain(double v, double x) { return !(v >= 0.0 && x >= 0.0); }
-
-// log(x) for the limits, where a twofold logarithm is more than enough.
-VMF_FN double plain_log(double x) {
-    const Twofold<double> l = log_twofold(Twofold<double>{x, 0.0});
-    return l.hi + l.lo;
-}
 
 struct OfOrder {
     template <class T>
@@ -69,17 +63,8 @@ struct LogI : OfOrder {
         if (out_of_domain(v, x) || (v == infinity && x == infinity)) return not_a_number();
         if (v == infinity) return -infinity;
         if (x == 0.0) return v == 0.0 ? 0.0 : -infinity;
-        if (scaled) return x == infinity ? -infinity : large(v, x) - x;
-        return x == infinity ? infinity : large(v, x);
-    }
-    // v or x beyond 2^1000: log(2 pi w)/2 and the sum are below the last bit, but for log_ive with v << x.
-    VMF_FN static double large(double v, double x) {
-        const Polar<double> p = polar(v, 0.0, x);
-        if (scaled) {
-            const double eta = p.w_minus_x.hi - v * asinh_ratio(p.v_plus_w, x).hi;
-            return eta - 0.5 * (plain_log(p.w.hi) + log_two_pi) + x;
-        }
-        return p.w.hi - v * asinh_ratio(p.v_plus_w, x).hi;
+        if (x == infinity) return scaled ? -infinity : infinity;
+        return debye_log_i<1, scaled>(v, x);
     }
 };
 
@@ -106,10 +91,7 @@ struct LogK : OfOrderK {
         if (out_of_domain(v, x) || (v == infinity && x == infinity)) return not_a_number();
         if (v == infinity || x == 0.0) return infinity;
         if (x == infinity) return -infinity;
-        const Polar<double> p = polar(v, 0.0, x);
-        const double turn = v * asinh_ratio(p.v_plus_w, x).hi;
-        if (scaled) return turn - p.w_minus_x.hi - 0.5 * (plain_log(p.w.hi) - plain_log(half_pi));
-        return turn - p.w.hi;
+        return debye_log_k<1, scaled>(v, x);
     }
 };
 
@@ -142,9 +124,7 @@ struct IvRatio : OfOrder {
             const double r = v == 0.0 ? infinity : 0.0;
             return complement ? 1.0 - r : r;
         }
-        const Polar<double> p = polar(v, 0.0, x);
-        const double denominator = v + (p.w.hi - 0.5 * p.sigma);
-        return complement ? (v + (p.w_minus_x.hi - 0.5 * p.sigma)) / denominator : x / denominator;
+        return complement ? debye_iv_ratio_c<1>(v, x) : debye_iv_ratio<1>(v, x);
     }
 };
 
@@ -164,7 +144,7 @@ struct KvRatio : OfOrderK {
         if (v == infinity) return infinity;
         if (x == infinity) return 1.0;
         if (x == 0.0) return v > 0.5 ? infinity : (v == 0.5 ? 1.0 : 0.0);
-        return debye_kv_ratio<4>(v, x);
+        return debye_kv_ratio<1>(v, x);
     }
 };
 
@@ -181,7 +161,7 @@ struct LogIvDx : OfOrder {
         if (x == infinity) return 1.0;
         if (v == infinity) return infinity;
         if (x == 0.0) return v == 0.0 ? 0.0 : infinity;
-        return debye_log_i_dx<4>(v, x);
+        return debye_log_i_dx<1>(v, x);
     }
 };
 
@@ -197,7 +177,7 @@ struct LogIvDv : OfOrder {
         if (out_of_domain(v, x) || (v == infinity && x == infinity)) return not_a_number();
         if (x == infinity) return 0.0;
         if (v == infinity || x == 0.0) return -infinity;
-        return debye_log_i_dv<4>(v, x);
+        return debye_log_i_dv<1>(v, x);
     }
 };
 
@@ -216,7 +196,7 @@ struct LogKvDx : OfOrderK {
         if (out_of_domain(v, x) || (v == infinity && x == infinity)) return not_a_number();
         if (x == infinity) return -1.0;
         if (v == infinity || x == 0.0) return -infinity;
-        return debye_log_k_dx<4>(v, x);
+        return debye_log_k_dx<1>(v, x);
     }
 };
 
@@ -235,7 +215,7 @@ struct LogKvDv : OfOrderK {
         if (out_of_domain(v, x) || (v == infinity && x == infinity)) return not_a_number();
         if (v == 0.0 || x == infinity) return 0.0;
         if (v == infinity || x == 0.0) return infinity;
-        return debye_log_k_dv<4>(v, x);
+        return debye_log_k_dv<1>(v, x);
     }
 };
 
@@ -263,7 +243,7 @@ struct LogNormalizer : OfDimension {
         if (out_of_domain(v, x) || (v == infinity && x == infinity)) return not_a_number();
         if (v == infinity) return infinity;
         if (x == infinity) return scaled ? infinity : -infinity;
-        return debye_log_normalizer<4, scaled>(v, x);
+        return debye_log_normalizer<1, scaled>(v, x);
     }
 };
 
@@ -278,7 +258,7 @@ struct Entropy : OfDimension {
     VMF_FN static double special(double v, double x) {
         if (out_of_domain(v, x) || (v == infinity && x == infinity)) return not_a_number();
         if (v == infinity || x == infinity) return -infinity;
-        return debye_entropy<4>(v, x);
+        return debye_entropy<1>(v, x);
     }
 };
 
@@ -303,7 +283,7 @@ struct MeanResultantLengthDkappa : OfDimensionUp {
     VMF_FN static double special(double v, double x) {
         if (out_of_domain(v, x) || (v == infinity && x == infinity)) return not_a_number();
         if (v == infinity || x == infinity) return 0.0;
-        return debye_ratio_dx<4>(v, x);
+        return debye_ratio_dx<1>(v, x);
     }
 };
 

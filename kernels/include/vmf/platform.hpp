@@ -20,9 +20,11 @@
 
 #if defined(__CUDACC_RTC__)
 using vmf_uint64 = unsigned long long;
+#define VMF_INFINITY (1.0 / 0.0)
 #else
 #include <cmath>
 #include <cstdint>
 #include <cstring>
 using vmf_uint64 = std::uint64_t;
+#define VMF_INFINITY __builtin_huge_val()
 #endif

@@ -1,0 +1,94 @@
+"""The CUDA kernels compile from the very headers of the CPU build, for every architecture.
+
+NVRTC compiles without a GPU or a driver. One architecture gets every function and the others a few
+that differ most; with VMF_TEST_ALL_KERNELS=1 all get all (a minute and a half).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from vmf.special._table import NAMES
+
+nvrtc = pytest.importorskip("cuda.bindings.nvrtc", reason="cuda-bindings is not installed")
+if sys.platform != "linux":
+    pytest.skip("NVRTC comes for Linux", allow_module_level=True)
+
+KERNELS = Path(__file__).resolve().parents[2] / "kernels"
+SOURCE = KERNELS / "cuda" / "special.cu"
+ARCHITECTURES = (75, 80, 90, 100)
+ALL_FUNCTIONS_FOR = 80
+MOST_DIFFERENT = ("log_iv", "log_kv_dv", "concentration")
+OPTIONS = (
+    "--std=c++17",
+    "--device-as-default-execution-space",
+    "--fmad=false",
+    f"-I{KERNELS / 'include'}",
+)
+
+
+def _checked(answer: tuple[object, ...]) -> object:
+    status, *values = answer
+    assert status == nvrtc.nvrtcResult.NVRTC_SUCCESS, status
+    return values[0] if values else None
+
+
+def _compile(target: str, function: str) -> tuple[bytes, str]:
+    """Return the machine code (target sm_NN) or the PTX (compute_NN), and the compiler's log."""
+    program = _checked(
+        nvrtc.nvrtcCreateProgram(SOURCE.read_bytes(), SOURCE.name.encode(), 0, [], [])
+    )
+    options = [*OPTIONS, f"--gpu-architecture={target}", f"-DVMF_FUNCTION={function}"]
+    (status,) = nvrtc.nvrtcCompileProgram(program, len(options), [o.encode() for o in options])
+    log = b" " * _checked(nvrtc.nvrtcGetProgramLogSize(program))  # type: ignore[operator]
+    _checked(nvrtc.nvrtcGetProgramLog(program, log))
+    text = log.rstrip(b"\0 \n").decode()
+    assert status == nvrtc.nvrtcResult.NVRTC_SUCCESS, text
+    if target.startswith("sm_"):
+        size, read = nvrtc.nvrtcGetCUBINSize, nvrtc.nvrtcGetCUBIN
+    else:
+        size, read = nvrtc.nvrtcGetPTXSize, nvrtc.nvrtcGetPTX
+    code = b" " * _checked(size(program))  # type: ignore[operator]
+    _checked(read(program, code))
+    _checked(nvrtc.nvrtcDestroyProgram(program))
+    return code, text
+
+
+def _cases() -> list[tuple[int, str]]:
+    everything = os.environ.get("VMF_TEST_ALL_KERNELS", "") not in ("", "0")
+    return [
+        (architecture, name)
+        for architecture in ARCHITECTURES
+        for name in (NAMES if everything or architecture == ALL_FUNCTIONS_FOR else MOST_DIFFERENT)
+    ]
+
+
+@pytest.mark.parametrize(("architecture", "function"), _cases())
+def test_machine_code_has_both_entry_points(architecture: int, function: str) -> None:
+    code, log = _compile(f"sm_{architecture}", function)
+    assert log == ""
+    assert code.startswith(b"\x7fELF")
+    entry_points = set(re.findall(rb"\.text\.(\w+)\0", code))
+    assert {f"{function}_double".encode(), f"{function}_float".encode()} <= entry_points
+
+
+@pytest.mark.parametrize("function", MOST_DIFFERENT)
+def test_sums_and_products_are_rounded_as_written(function: str) -> None:
+    code, _ = _compile(f"compute_{ALL_FUNCTIONS_FOR}", function)
+    text = code.decode()
+    assert f".visible .entry {function}_double(" in text
+    # Without .rn the assembler may fuse a product and a sum, and compensated arithmetic is lost.
+    assert re.search(r"\bmul\.rn\.f64\b", text)
+    assert not re.search(r"\b(mul|add|sub)\.f64\b", text)
+
+
+def test_headers_need_no_system_headers() -> None:
+    guarded = KERNELS / "include" / "vmf" / "platform.hpp"
+    for header in sorted((KERNELS / "include" / "vmf").glob("*.hpp")):
+        included = set(re.findall(r"#include <([^>]+)>", header.read_text()))
+        assert not included or header == guarded, header.name
