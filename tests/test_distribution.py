@@ -31,7 +31,7 @@ def test_agrees_with_scipy(dim: int, kappa: float) -> None:
     fitted = VonMisesFisher.fit(rows)
     direction, concentration = stats.vonmises_fisher.fit(rows)
     np.testing.assert_allclose(fitted.mean_direction, direction, atol=1e-14)
-    assert fitted.concentration == pytest.approx(concentration, rel=1e-7)
+    assert fitted.concentration == pytest.approx(concentration, rel=1e-7, abs=0.0)
 
 
 def exact_logpdf(mu: np.ndarray, kappa: float, x: np.ndarray) -> float:
@@ -68,7 +68,7 @@ def test_logpdf_takes_the_direction_only() -> None:
 def test_logpdf_at_the_mode_and_its_antipode(dim: int) -> None:
     mu, kappa = some_direction(dim), 3.5 * dim
     values = VonMisesFisher(mu, kappa).logpdf(np.stack([mu, -mu]))
-    assert values[0] - values[1] == pytest.approx(2 * kappa, rel=1e-14)
+    assert values[0] - values[1] == pytest.approx(2 * kappa, rel=1e-14, abs=0.0)
 
 
 @pytest.mark.parametrize(("dim", "kappa"), [(2, 3.0), (50, 40.0), (2048, 500.0), (32768, 1e4)])
@@ -160,14 +160,16 @@ def test_kl_to_uniform() -> None:
         uniform = VonMisesFisher(some_direction(dim, seed=1), 0.0)
         assert distribution.kl_to_uniform() == distribution.kl_divergence(uniform)
         assert distribution.kl_to_uniform() == pytest.approx(
-            exact_kl(distribution, uniform), rel=1e-13
+            exact_kl(distribution, uniform), rel=1e-13, abs=0.0
         )
     # kappa^2 / (2 p) for small kappa, where log area - entropy has no digits left.
     tiny = VonMisesFisher(some_direction(32768), 1e-4)
-    assert tiny.kl_to_uniform() == pytest.approx(1e-8 / 65536, rel=1e-10)
+    assert tiny.kl_to_uniform() == pytest.approx(1e-8 / 65536, rel=1e-10, abs=0.0)
     large = VonMisesFisher(some_direction(32768), 1e6)
     uniform_entropy = VonMisesFisher(some_direction(32768), 0.0).entropy
-    assert large.kl_to_uniform() == pytest.approx(uniform_entropy - large.entropy, rel=1e-11)
+    assert large.kl_to_uniform() == pytest.approx(
+        uniform_entropy - large.entropy, rel=1e-11, abs=0.0
+    )
 
 
 def test_kl_refuses() -> None:
@@ -180,7 +182,7 @@ def test_kl_refuses() -> None:
 def test_moments_and_attributes() -> None:
     distribution = VonMisesFisher([0.0, 0.6, 0.8], 5.0)
     a = 1 / math.tanh(5.0) - 1 / 5.0
-    assert distribution.mean_resultant_length == pytest.approx(a, rel=1e-15)
+    assert distribution.mean_resultant_length == pytest.approx(a, rel=1e-15, abs=0.0)
     np.testing.assert_allclose(distribution.mean, [0.0, 0.6 * a, 0.8 * a])
     np.testing.assert_allclose(distribution.mode, [0.0, 0.6, 0.8])
     assert distribution.dimension == 3

@@ -24,13 +24,13 @@ def test_order_of_accuracy(dim: int) -> None:
 
 
 def test_published_formulas() -> None:
-    assert banerjee(10, 0.5) == pytest.approx(0.5 * (10 - 0.25) / 0.75, rel=1e-15)
+    assert banerjee(10, 0.5) == pytest.approx(0.5 * (10 - 0.25) / 0.75, rel=1e-15, abs=0.0)
     assert sra(10, 0.5, steps=0) == banerjee(10, 0.5)
     # One Newton step by hand with A' = 1 - A^2 - (p - 1) A / kappa.
     kappa = float(banerjee(10, 0.5))
     a = float(special.mean_resultant_length(10, kappa))
     newton = kappa - (a - 0.5) / (1 - a * a - 9 * a / kappa)
-    assert sra(10, 0.5, steps=1) == pytest.approx(newton, rel=1e-12)
+    assert sra(10, 0.5, steps=1) == pytest.approx(newton, rel=1e-12, abs=0.0)
 
 
 def test_tanabe_in_dimension_two_starts_from_zero() -> None:
@@ -38,7 +38,7 @@ def test_tanabe_in_dimension_two_starts_from_zero() -> None:
     upper = 2 * 0.3 / (1 - 0.09)
     map_upper = 0.3 * upper / float(special.mean_resultant_length(2, upper))
     expected = upper * 2 * 0.3 / (upper - map_upper + 2 * 0.3)
-    assert tanabe(2, 0.3) == pytest.approx(expected, rel=1e-13)
+    assert tanabe(2, 0.3) == pytest.approx(expected, rel=1e-13, abs=0.0)
 
 
 @pytest.mark.parametrize("function", [banerjee, tanabe, sra, song])

@@ -40,7 +40,7 @@ def test_mle_uses_the_dispersion() -> None:
         n, n, n, np.array([n, 0.0, 0.0]), np.zeros(3), dispersion=dispersion
     )
     # For p = 3 and large kappa, 1 - A = 1/kappa.
-    assert mle(stats) == pytest.approx(n / dispersion, rel=1e-14)
+    assert mle(stats) == pytest.approx(n / dispersion, rel=1e-14, abs=0.0)
 
 
 def test_degenerate_resultants() -> None:
@@ -63,11 +63,11 @@ def test_degenerate_resultants() -> None:
 def test_unbiased_solves_its_equation() -> None:
     stats = statistics_with(0.3, n=50.0, dim=200)
     a = float(special.mean_resultant_length(200, unbiased(stats)))
-    assert a * a == pytest.approx((50 * 0.09 - 1) / 49, rel=1e-13)
+    assert a * a == pytest.approx((50 * 0.09 - 1) / 49, rel=1e-13, abs=0.0)
     concentrated = statistics_with(1 - 1e-10, n=50.0, dim=7)
     a_c = float(special.mean_resultant_length_c(7, unbiased(concentrated)))
     one_minus_r = concentrated.one_minus_mean_resultant_length
-    assert a_c == pytest.approx(one_minus_r * 50 / 49, rel=1e-9)
+    assert a_c == pytest.approx(one_minus_r * 50 / 49, rel=1e-9, abs=0.0)
 
 
 @pytest.mark.parametrize("dim", [2, 3, 300])
@@ -79,14 +79,14 @@ def test_marginal_solves_its_equation(dim: int, r: float) -> None:
     right_c = n * (1 - r) + n * r * float(special.mean_resultant_length_c(dim, n * r * kappa))
     left = n * float(special.mean_resultant_length(dim, kappa))
     right = n * r * float(special.mean_resultant_length(dim, n * r * kappa))
-    assert left_c == pytest.approx(right_c, rel=1e-12)
-    assert left == pytest.approx(right, rel=1e-12)
+    assert left_c == pytest.approx(right_c, rel=1e-12, abs=0.0)
+    assert left == pytest.approx(right, rel=1e-12, abs=0.0)
 
 
 def test_corrections_vanish_for_many_rows() -> None:
     stats = statistics_with(0.4, n=1e9, dim=6)
     for estimator in (unbiased, marginal):
-        assert estimator(stats) == pytest.approx(mle(stats), rel=1e-7)
+        assert estimator(stats) == pytest.approx(mle(stats), rel=1e-7, abs=0.0)
 
 
 def test_weights_enter_as_effective_rows() -> None:
@@ -96,10 +96,10 @@ def test_weights_enter_as_effective_rows() -> None:
     one = SufficientStatistics.from_rows(rows, weights=weights)
     scaled = SufficientStatistics.from_rows(rows, weights=1000 * weights)
     for estimator in (mle, unbiased, marginal):
-        assert estimator(one) == pytest.approx(estimator(scaled), rel=1e-12)
+        assert estimator(one) == pytest.approx(estimator(scaled), rel=1e-12, abs=0.0)
     n, r = one.effective_count, one.mean_resultant_length
     a = float(special.mean_resultant_length(6, unbiased(one)))
-    assert a * a == pytest.approx((n * r * r - 1) / (n - 1), rel=1e-12)
+    assert a * a == pytest.approx((n * r * r - 1) / (n - 1), rel=1e-12, abs=0.0)
 
 
 def test_high_dimension_bias() -> None:
@@ -118,13 +118,15 @@ def test_map_adds_pseudo_rows() -> None:
     prior = ConjugatePrior(direction, pseudo_count=20.0, mean_resultant_length=0.9)
     stats = statistics_with(0.5)
     r = math.hypot(50.0, 18.0) / 120.0
-    assert map_estimate(stats, prior) == pytest.approx(special.concentration(5, r), rel=1e-13)
+    assert map_estimate(stats, prior) == pytest.approx(
+        special.concentration(5, r), rel=1e-13, abs=0.0
+    )
     # The default is one row without direction, which bounds what a single row can claim.
     single = SufficientStatistics.from_rows([[0.6, 0.8]])
-    assert map_estimate(single) == pytest.approx(special.concentration(2, 0.5), rel=1e-13)
+    assert map_estimate(single) == pytest.approx(special.concentration(2, 0.5), rel=1e-13, abs=0.0)
     # A strong prior with the data's own summary changes nothing.
     agreeing = ConjugatePrior([0.0, 2.0, 0.0, 0.0, 0.0], 1e6, 0.5)
-    assert map_estimate(stats, agreeing) == pytest.approx(mle(stats), rel=1e-12)
+    assert map_estimate(stats, agreeing) == pytest.approx(mle(stats), rel=1e-12, abs=0.0)
 
 
 @pytest.mark.parametrize(
@@ -135,7 +137,7 @@ def test_fit_concentration_knows_every_estimator(estimator: str) -> None:
     exact = float(special.concentration(20, 0.6))
     value = fit_concentration(stats, estimator)
     assert isinstance(value, float)
-    assert value == pytest.approx(exact, rel=0.02)
+    assert value == pytest.approx(exact, rel=0.02, abs=0.0)
 
 
 def test_fit_concentration_refuses() -> None:

@@ -50,7 +50,7 @@ def test_coverage_in_any_dimension() -> None:
         assert cone_hits >= FEWEST_HITS, (dim, kappa, n, cone_hits)
         if n >= 20:
             # The standard error is the actual spread: 200 draws show it to 5 %, four of them.
-            assert np.std(estimates) == pytest.approx(errors[0], rel=0.25), (dim, kappa, n)
+            assert np.std(estimates) == pytest.approx(errors[0], rel=0.25, abs=0.0), (dim, kappa, n)
 
 
 def test_interval_is_not_too_wide() -> None:
@@ -67,13 +67,13 @@ def test_large_sample_limits() -> None:
     r = float(special.mean_resultant_length(dim, kappa))
     stats = SufficientStatistics(n, n, n, n * r * np.eye(dim)[0], np.zeros(dim))
     fisher = 1 / math.sqrt(n * float(special.mean_resultant_length_dkappa(dim, kappa)))
-    assert concentration_standard_error(stats) == pytest.approx(fisher, rel=1e-6)
+    assert concentration_standard_error(stats) == pytest.approx(fisher, rel=1e-6, abs=0.0)
     low, high = concentration_interval(stats)
     assert low == pytest.approx(kappa - 1.959964 * fisher, abs=0.001 * fisher)
     assert high == pytest.approx(kappa + 1.959964 * fisher, abs=0.001 * fisher)
     # 95 % point of chi-squared with 4 degrees of freedom.
     cone = math.acos(1 - 9.487729 / (2 * n * kappa * r))
-    assert mean_direction_interval(stats) == pytest.approx(cone, rel=1e-4)
+    assert mean_direction_interval(stats) == pytest.approx(cone, rel=1e-4, abs=0.0)
 
 
 def test_concentrated_cone_is_that_of_watson_and_williams() -> None:
@@ -84,7 +84,7 @@ def test_concentrated_cone_is_that_of_watson_and_williams() -> None:
     # (n - 1) r (1 - cos) / (n - r) ~ F(2, 8), whose 95 % point is 4.458970.
     one_minus_cosine = 4.458970 * n * c / ((n - 1) * n)
     assert mean_direction_interval(stats) == pytest.approx(
-        math.sqrt(2 * one_minus_cosine), rel=1e-4
+        math.sqrt(2 * one_minus_cosine), rel=1e-4, abs=0.0
     )
 
 
@@ -96,7 +96,7 @@ def test_standard_error_of_concentrated_rows() -> None:
     )
     kappa = marginal(stats)
     assert concentration_standard_error(stats) / kappa == pytest.approx(
-        math.sqrt(2 / (5 * 8)), rel=1e-6
+        math.sqrt(2 / (5 * 8)), rel=1e-6, abs=0.0
     )
 
 

@@ -35,8 +35,8 @@ def test_maximum_and_interval(p: float, n: float, r: float) -> None:
     assert around[1] > max(around[0], around[2])
     low, high = likelihood.interval(3.84)
     assert low < top < high
-    assert likelihood.deviance(high, top) == pytest.approx(3.84, rel=1e-9)
-    assert low == 0 or likelihood.deviance(low, top) == pytest.approx(3.84, rel=1e-9)
+    assert likelihood.deviance(high, top) == pytest.approx(3.84, rel=1e-9, abs=0.0)
+    assert low == 0 or likelihood.deviance(low, top) == pytest.approx(3.84, rel=1e-9, abs=0.0)
 
 
 def test_no_evidence_against_uniformity() -> None:
@@ -44,7 +44,7 @@ def test_no_evidence_against_uniformity() -> None:
     assert likelihood.maximum() == 0.0
     low, high = likelihood.interval(3.84)
     assert low == 0.0
-    assert likelihood.deviance(high, 0.0) == pytest.approx(3.84, rel=1e-9)
+    assert likelihood.deviance(high, 0.0) == pytest.approx(3.84, rel=1e-9, abs=0.0)
 
 
 def test_concentrated_rows_follow_the_gamma_law() -> None:
@@ -54,9 +54,9 @@ def test_concentrated_rows_follow_the_gamma_law() -> None:
     likelihood = MarginalLikelihood(p, n, 1 - c, c)
     half = 0.5 * (n - 1) * (p - 1)
     top = half / (n * c)
-    assert likelihood.maximum() == pytest.approx(top, rel=1e-9)
-    expected = 2 * half * (1 - math.log(2.0) - 1 + 1.0)
-    assert likelihood.deviance(2 * top, top) == pytest.approx(expected, rel=1e-8)
+    assert likelihood.maximum() == pytest.approx(top, rel=1e-9, abs=0.0)
+    expected = 2 * half * (1 - math.log(2.0))
+    assert likelihood.deviance(2 * top, top) == pytest.approx(expected, rel=1e-8, abs=0.0)
 
 
 def test_needs_two_rows() -> None:
@@ -70,3 +70,15 @@ def test_needs_two_rows() -> None:
 def test_equal_rows_have_no_interval() -> None:
     with pytest.raises(ValueError, match="R = 1"):
         MarginalLikelihood(3.0, 5.0, 1.0, 0.0).interval(3.84)
+
+
+def test_score_bends_where_the_resultant_does() -> None:
+    # r kappa reaches p/2 long before kappa does: the integral must follow both scales.
+    likelihood = MarginalLikelihood(20.0, 1e4, 0.9, 0.1)
+    top = likelihood.maximum()
+    n, r = likelihood.count, likelihood.resultant_length
+    expected = 2 * (
+        n * (special.log_normalizer(20, top) - special.log_normalizer(20, 0.0))
+        - (special.log_normalizer(20, r * top) - special.log_normalizer(20, 0.0))
+    )
+    assert likelihood.deviance(0.0, top) == pytest.approx(float(expected), rel=1e-12, abs=0.0)

@@ -10,7 +10,9 @@ def test_pseudo_rows() -> None:
     stats = ConjugatePrior([0.0, 3.0], pseudo_count=2.5, mean_resultant_length=0.8).statistics(2)
     np.testing.assert_allclose(stats.resultant, [0.0, 2.0])
     assert (stats.count, stats.weight, stats.weight2) == (2.5, 2.5, 2.5)
-    assert stats.one_minus_mean_resultant_length == pytest.approx(0.2, rel=1e-15)
+    assert stats.one_minus_mean_resultant_length == pytest.approx(0.2, rel=1e-15, abs=0.0)
+    near_one = ConjugatePrior([0.0, 3.0], 2.5, 1 - 1e-13).statistics(2)
+    assert near_one.one_minus_mean_resultant_length == 1 - (1 - 1e-13)
     np.testing.assert_array_equal(ConjugatePrior().statistics(4).resultant, np.zeros(4))
 
 

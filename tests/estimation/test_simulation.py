@@ -28,6 +28,6 @@ def test_statistics_carry_the_resultant() -> None:
     assert isinstance(stats, SufficientStatistics)
     assert stats.count == 4
     assert stats.one_minus_mean_resultant_length == drawn.dispersion[2] / 4
-    assert np.arccos(stats.mean_direction[0]) == pytest.approx(drawn.angle[2], rel=1e-3)
+    assert np.arccos(stats.mean_direction[0]) == pytest.approx(drawn.angle[2], rel=1e-3, abs=0.0)
     # (n - 1)(p - 1)/(2 kappa) = 6e-10
     assert 1e-11 < drawn.dispersion[2] < 1e-8

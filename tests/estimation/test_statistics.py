@@ -48,8 +48,8 @@ def test_sums_unit_rows() -> None:
     assert (stats.normalised, stats.skipped, stats.dimension) == (0, 0, 7)
     assert stats.effective_count == 300
     r = math.hypot(*total) / 300
-    assert stats.mean_resultant_length == pytest.approx(r, rel=1e-14)
-    assert stats.one_minus_mean_resultant_length == pytest.approx(1 - r, rel=1e-14)
+    assert stats.mean_resultant_length == pytest.approx(r, rel=1e-14, abs=0.0)
+    assert stats.one_minus_mean_resultant_length == pytest.approx(1 - r, rel=1e-14, abs=0.0)
     np.testing.assert_allclose(stats.mean_direction, np.array(total) / math.hypot(*total))
 
 
@@ -61,7 +61,9 @@ def test_weights_repeat_rows() -> None:
     np.testing.assert_allclose(weighted.resultant, repeated.resultant, rtol=1e-13)
     assert weighted.weight == repeated.weight
     assert weighted.weight2 == np.sum(weights**2)
-    assert weighted.effective_count == pytest.approx(weights.sum() ** 2 / np.sum(weights**2))
+    assert weighted.effective_count == pytest.approx(
+        weights.sum() ** 2 / np.sum(weights**2), rel=1e-9, abs=0.0
+    )
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 1000, 4096])
@@ -84,6 +86,21 @@ def test_chunk_size_hardly_matters(chunk: int) -> None:
     assert stats.count == 4096
 
 
+def test_rounding_errors_are_carried() -> None:
+    # A sum that float64 alone loses, within one call (in different blocks) and across calls.
+    weights = np.zeros(600_000)
+    weights[[0, 200_000]] = 2.0**53, 1.0
+    stats = SufficientStatistics.from_rows(np.tile([1.0, 0.0], (600_000, 1)), weights=weights)
+    assert stats.resultant[0] == 2.0**53
+    assert stats.resultant_lo[0] == 1.0
+    again = stats
+    for _ in range(10):
+        again = again.update([[1.0, 0.0]], [0.25])
+    opposite = SufficientStatistics.from_rows([[-1.0, 0.0]], weights=[2.0**53])
+    back = again + opposite
+    assert back.resultant[0] + back.resultant_lo[0] == 3.5
+
+
 @settings(max_examples=30, deadline=None)
 @given(
     order=st.permutations(list(range(6))),
@@ -99,7 +116,7 @@ def test_merging_in_any_order_gives_the_same(order: list[int], exponent: float, 
         merged = merged + parts[index]
     np.testing.assert_allclose(merged.mean_direction, whole.mean_direction, atol=1e-14)
     assert merged.one_minus_mean_resultant_length == pytest.approx(
-        whole.one_minus_mean_resultant_length, rel=1e-6
+        whole.one_minus_mean_resultant_length, rel=1e-6, abs=0.0
     )
 
 
@@ -112,13 +129,13 @@ def test_dispersion_of_nearly_equal_rows(spread: float, weighted: bool) -> None:
     whole = SufficientStatistics.from_rows(rows, weights=weights)
     # The rows' own rounding, 1e-16, next to their spread.
     tolerance = 1e-14 + 1e-15 / spread
-    assert whole.one_minus_mean_resultant_length == pytest.approx(exact, rel=tolerance)
+    assert whole.one_minus_mean_resultant_length == pytest.approx(exact, rel=tolerance, abs=0.0)
 
     chunked = SufficientStatistics.empty(5)
     for start in range(0, 64, 5):
         part = slice(start, start + 5)
         chunked = chunked.update(rows[part], None if weights is None else weights[part])
-    assert chunked.one_minus_mean_resultant_length == pytest.approx(exact, rel=tolerance)
+    assert chunked.one_minus_mean_resultant_length == pytest.approx(exact, rel=tolerance, abs=0.0)
 
 
 def test_dispersion_survives_rows_of_any_length() -> None:
@@ -126,14 +143,14 @@ def test_dispersion_survives_rows_of_any_length() -> None:
     stats = SufficientStatistics.from_rows(rows)
     exact = exact_one_minus_r(rows)
     assert exact < 1e-10
-    assert stats.one_minus_mean_resultant_length == pytest.approx(exact, rel=1e-8)
+    assert stats.one_minus_mean_resultant_length == pytest.approx(exact, rel=1e-8, abs=0.0)
 
 
 def test_dispersion_in_float32() -> None:
     rows = nearly_equal_rows(50, 8, 1e-4).astype(np.float32)
     stats = SufficientStatistics.from_rows(rows)
     exact = exact_one_minus_r(rows.astype(np.float64))
-    assert stats.one_minus_mean_resultant_length == pytest.approx(exact, rel=1e-10)
+    assert stats.one_minus_mean_resultant_length == pytest.approx(exact, rel=1e-10, abs=0.0)
 
 
 def test_equal_rows_have_no_dispersion() -> None:
@@ -331,7 +348,7 @@ def test_statistics_by_class_matches_selection() -> None:
         expected = SufficientStatistics.from_rows(rows[chosen], weights=weights[chosen])
         assert stats.count == chosen.sum()
         np.testing.assert_allclose(stats.resultant, expected.resultant, rtol=1e-12)
-        assert stats.dispersion == pytest.approx(expected.dispersion, rel=1e-12)
+        assert stats.dispersion == pytest.approx(expected.dispersion, rel=1e-12, abs=0.0)
     assert first["cat"].count == (labels[:50] == "cat").sum()
 
 
