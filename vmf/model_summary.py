@@ -6,7 +6,12 @@ import math
 from dataclasses import dataclass
 
 from vmf import special
-from vmf.estimation import concentration_interval, mean_direction_interval, sra
+from vmf.estimation import (
+    ConjugatePrior,
+    concentration_interval,
+    mean_direction_interval,
+    sra,
+)
 from vmf.estimation.statistics import SufficientStatistics
 from vmf.model_file import Model
 
@@ -25,7 +30,8 @@ class ClassSummary:
     concentration, standard_error : float
         kappa and its standard error; NaN where there is none.
     interval : (float, float) or None
-        Confidence interval of kappa at the level asked for.
+        Confidence interval of kappa at the level asked for; for estimator "map" an approximate
+        credible one. None where there is none.
     half_angle : float or None
         Half-angle in degrees of the confidence cone around the mean direction.
     sra : (float, float, float)
@@ -80,7 +86,7 @@ def _summarize_class(model: Model, index: int, level: float) -> ClassSummary:
     statistics = model.statistics[index]
     kappa = float(model.concentration[index])
     r = statistics.mean_resultant_length
-    interval, half_angle = _intervals(statistics, level)
+    interval, half_angle = _intervals(_with_prior(model, statistics), level)
     # The mean over the rows of 1 - cos to the fitted mean direction m, which differs from that of
     # the rows, m_0, only under a prior: (1 - R) + R |m - m_0|^2 / 2.
     offset = model.mean_direction[index] - statistics.mean_direction
@@ -99,6 +105,13 @@ def _summarize_class(model: Model, index: int, level: float) -> ClassSummary:
         sra=(steps[0], steps[1], steps[2]),
         log_likelihood=float(special.log_normalizer_e(model.dimension, kappa)) - kappa * distance,
     )
+
+
+def _with_prior(model: Model, statistics: SufficientStatistics) -> SufficientStatistics:
+    """The statistics that the estimate used: a "map" fit counts the rows of its prior too."""
+    if model.estimator != "map":
+        return statistics
+    return statistics + ConjugatePrior().statistics(statistics.dimension)
 
 
 def _intervals(

@@ -72,13 +72,16 @@ def fit(
         vmf fit table.csv --column '2:130' --on-bad-rows skip --json -o model.safetensors
     """
     from vmf.cli.progress import progress_bar
-    from vmf.cli.report import LEVEL, model_as_json, print_json, print_model
     from vmf.embeddings.atomic_output import check_output
     from vmf.embeddings.fitting import fit_files
-    from vmf.embeddings.labels import label_file
     from vmf.model_file import MODEL_EXTENSIONS, save_model
 
-    check_output(output, [*files, *map(label_file, labels or ())], MODEL_EXTENSIONS)
+    inputs = list(files)
+    if labels:
+        from vmf.embeddings.labels import label_file
+
+        inputs += map(label_file, labels)
+    check_output(output, inputs, MODEL_EXTENSIONS)
     with progress_bar("fitting", wanted=not quiet) as progress:
         model = fit_files(
             files,
@@ -91,6 +94,7 @@ def fit(
     save_model(model, output)
     if quiet and not json:
         return
+    from vmf.cli.report import LEVEL, model_as_json, print_json, print_model
     from vmf.model_summary import cautions, summarize
 
     summary = summarize(model, LEVEL)

@@ -168,14 +168,13 @@ def _is_header(sample: Sequence[Sequence[str]]) -> bool:
     """Whether the first of the ``sample`` lines names the columns.
 
     It does when none of its fields is a number, or when its numbers merely count the columns (0, 1,
-    2, ...), as pandas writes them: a row of data like that is no plausible embedding.
+    2, ...) above numbers that are no integers: so pandas names columns that have no name.
     """
-    fields = [field.strip() for field in sample[0]]
-    numbers = [field for field in fields if field and to_number(field) is not None]
-    if not numbers:
+    first = [field.strip() for field in sample[0]]
+    numeric = [i for i, field in enumerate(first) if field and to_number(field) is not None]
+    if not numeric:
         return True
-    for first in (0, 1):
-        if numbers == [str(n) for n in range(first, first + len(numbers))]:
-            decimal = any(not f.strip().lstrip("+-").isdigit() for row in sample[1:] for f in row)
-            return len(numbers) >= 3 or (len(numbers) == 2 and decimal)
-    return False
+    if [first[i] for i in numeric] != [str(n) for n in range(len(numeric))]:
+        return False
+    below = [row[i].strip() for row in sample[1:] for i in numeric if i < len(row)]
+    return any(to_number(field) is not None and not field.lstrip("+-").isdigit() for field in below)

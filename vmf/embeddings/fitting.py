@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from vmf.embeddings.atomic_output import PathLike
 from vmf.embeddings.embedding_file import EmbeddingFile, FloatRows
 from vmf.embeddings.errors import EmbeddingError
-from vmf.embeddings.labels import Labels, join_labels, read_labels
 from vmf.embeddings.registry import open_embeddings
 from vmf.estimation import (
     BadRowError,
@@ -24,6 +23,9 @@ from vmf.estimation import (
 )
 from vmf.estimation.rows import OnBadRows
 from vmf.model_file import Model
+
+if TYPE_CHECKING:
+    from vmf.embeddings.labels import Labels
 
 Progress = Callable[[int, int], None]
 """Called with the rows done so far and the rows in all."""
@@ -184,6 +186,9 @@ def _read_all(
 
 def _labels_for(files: Sequence[EmbeddingFile], sources: Sequence[PathLike]) -> Labels:
     """One label a row, the rows of all files in order."""
+    # Here, because with it come the readers of every format, which most fits do not need.
+    from vmf.embeddings.labels import join_labels, read_labels
+
     parts = [read_labels(source) for source in sources]
     if len(sources) == 1:
         groups = [list(files)]

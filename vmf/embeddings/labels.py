@@ -165,7 +165,10 @@ def _read_array(stream: Stream, path: Path) -> npt.NDArray[Any]:
     if dtype.kind not in "iuSUb" or not dtype.itemsize:
         kind = "Python objects (a pickle)" if dtype.hasobject else f"dtype {dtype}"
         raise EmbeddingError(path, f"holds {kind}; labels are integers or strings")
-    data = stream.read(header.data_bytes)
+    # In pieces, so that a false promise of many bytes asks for no more memory than there are.
+    data = bytearray()
+    while piece := stream.read(min(1 << 20, header.data_bytes - len(data))):
+        data += piece
     if len(data) != header.data_bytes:
         raise EmbeddingError(
             path, f"is truncated: {header.data_bytes} bytes of labels promised, {len(data)} found"

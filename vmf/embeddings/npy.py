@@ -11,6 +11,7 @@ import ast
 import math
 import os
 import re
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,7 +89,9 @@ def read_npy_header(stream: Stream, path: Path) -> NpyHeader:
     # Python 2 wrote long integers into the shape: (10L, 3L).
     text = re.sub(r"(\d)L\b", r"\1", text)
     try:
-        header = ast.literal_eval(text.strip())
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the parser's opinion of 1if and "\e"
+            header = ast.literal_eval(text.strip())
         shape = header["shape"]
         fortran_order = header["fortran_order"]
         described = header["descr"]

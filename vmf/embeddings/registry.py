@@ -134,7 +134,7 @@ def find_format(path: Path, head: bytes) -> Format:
     if foreign is None and head[:1] == b"\x80" and head[1:2] <= b"\x05":
         foreign = "a Python pickle, which is never loaded"
     if foreign is None and head[8:10] == b'{"':
-        foreign = "a safetensors file"
+        foreign = "a safetensors file (a model?)"
     extension = path.suffix.lower()
     if foreign is None:
         by_name = next((f for f in _FORMATS if extension in f.extensions), None)
@@ -147,5 +147,5 @@ def find_format(path: Path, head: bytes) -> Format:
                 f"is not a {by_name.name} file although its name ends in {extension}"
                 f" (it looks like {foreign}, beginning with {head[:8]!r}); is it damaged?",
             )
-    readable = ", ".join(e for f in reversed(_FORMATS) for e in f.extensions)
+    readable = ", ".join(e for f in _FORMATS for e in f.extensions)
     raise EmbeddingError(path, f"looks like {foreign}; embeddings are read from {readable}")

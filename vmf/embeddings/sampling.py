@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,7 +73,7 @@ def sample_to_file(
             raise EmbeddingError(None, f"the model has no class {label!r}; it has {known}")
         proportions = np.array([float(name == label) for name in model.classes])
     if seed is None:
-        seed = secrets.randbits(32)
+        seed = int.from_bytes(os.urandom(4), "little")
     sequences = np.random.SeedSequence(seed).spawn(1 + len(model.classes))
     choice, *streams = map(np.random.default_rng, sequences)
     number = np.dtype(dtype)
