@@ -99,6 +99,8 @@ def test_rounding_errors_are_carried() -> None:
     opposite = SufficientStatistics.from_rows([[-1.0, 0.0]], weights=[2.0**53])
     back = again + opposite
     assert back.resultant[0] + back.resultant_lo[0] == 3.5
+    back = opposite + stats
+    assert back.resultant[0] + back.resultant_lo[0] == 1.0
 
 
 @settings(max_examples=30, deadline=None)
