@@ -49,7 +49,7 @@ def test_a_link_is_followed_not_replaced(tmp_path):
 def test_outputs_that_cannot_work_are_refused(tmp_path):
     (tmp_path / "in.npy").write_text("x")
     (tmp_path / "link.npy").symlink_to(tmp_path / "in.npy")
-    with pytest.raises(EmbeddingError, match="the folder .*missing does not exist; create it"):
+    with pytest.raises(EmbeddingError, match=r"the folder .*missing does not exist; create it"):
         check_output(tmp_path / "missing" / "x.csv")
     with pytest.raises(EmbeddingError, match="is a folder"):
         check_output(tmp_path)

@@ -154,7 +154,7 @@ def test_files_that_are_missing_or_of_another_kind(tmp_path):
     with pytest.raises(EmbeddingError, match=r"y.csv: does not exist"):
         read_labels(f"{tmp_path}/y.csv:label")
     (tmp_path / "y.json").write_text("[]")
-    with pytest.raises(EmbeddingError, match="labels are read from .npy"):
+    with pytest.raises(EmbeddingError, match=r"labels are read from .npy"):
         read_labels(tmp_path / "y.json")
     (tmp_path / "a:b.txt").write_text("x\n")
     assert names(tmp_path / "a:b.txt") == ["x"]

@@ -91,7 +91,7 @@ def test_truncated_and_overlong_files_name_both_sizes(tmp_path):
     np.save(tmp_path / "x.npy", np.ones((10, 4), np.float32))
     whole = (tmp_path / "x.npy").read_bytes()
     (tmp_path / "x.npy").write_bytes(whole[:-8])
-    with pytest.raises(EmbeddingError, match="is truncated: .* 10 x 4 float32 = 160 .* holds 152"):
+    with pytest.raises(EmbeddingError, match=r"is truncated: .* 10 x 4 float32 = 160 .* holds 152"):
         open_embeddings(tmp_path / "x.npy")
     (tmp_path / "x.npy").write_bytes(whole + b"12")
     with pytest.raises(EmbeddingError, match="bytes after its array"):
@@ -140,7 +140,7 @@ def test_a_file_that_grows_while_it_is_read_is_an_error(tmp_path):
 def test_damaged_headers_are_refused(tmp_path, header):
     text = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + b"\0" * 8
     (tmp_path / "x.npy").write_bytes(text)
-    with pytest.raises(EmbeddingError, match="damaged .npy header"):
+    with pytest.raises(EmbeddingError, match=r"damaged .npy header"):
         open_embeddings(tmp_path / "x.npy")
 
 

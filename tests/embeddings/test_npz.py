@@ -57,11 +57,11 @@ def test_members_that_are_no_embeddings_are_refused(tmp_path):
 def test_foreign_archives_are_refused(tmp_path):
     with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
         archive.writestr("model/data.pkl", b"\x80\x02.")
-    with pytest.raises(EmbeddingError, match="PyTorch checkpoint .* never loaded"):
+    with pytest.raises(EmbeddingError, match=r"PyTorch checkpoint .* never loaded"):
         open_embeddings(tmp_path / "x.npz")
     with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
         archive.writestr("xl/workbook.xml", "<x/>")
-    with pytest.raises(EmbeddingError, match="without .npy members"):
+    with pytest.raises(EmbeddingError, match=r"without .npy members"):
         open_embeddings(tmp_path / "x.npz")
 
 
@@ -88,7 +88,7 @@ def test_a_member_that_promises_more_than_it_holds_is_refused(tmp_path):
     np.save(tmp_path / "x.npy", np.ones((10, 2)))
     with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
         archive.writestr("a.npy", (tmp_path / "x.npy").read_bytes()[:-8])
-    with pytest.raises(EmbeddingError, match="member 'a.npy' is damaged: 10 x 2 float64 takes"):
+    with pytest.raises(EmbeddingError, match=r"member 'a.npy' is damaged: 10 x 2 float64 takes"):
         open_embeddings(tmp_path / "x.npz")
 
 
