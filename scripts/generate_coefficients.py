@@ -91,6 +91,9 @@ def constant(name: str, value: arb) -> str:
 
 def logarithm_table() -> str:
     reciprocal, high, low = [], [], []
+    pi = arb.pi()
+    added = {"two_pi": (2 * pi).log(), "two_over_pi": (2 / pi).log(), "half_over_pi": -(2 * pi).log()}
+    shifted: dict[str, list[tuple[float, float]]] = {name: [] for name in added}
     ln2 = arb(2).log()
     for i in range(16):
         centre = Fraction(2 * i + 33, 32)
@@ -98,6 +101,8 @@ def logarithm_table() -> str:
         c = {0: Fraction(1), 15: Fraction(1, 2)}.get(i, Fraction(round(128 / centre), 128))
         log_value = -(arb(c.numerator) / c.denominator).log() - (ln2 if i >= 7 else 0)
         hi, lo = twofold(log_value) if i not in (0, 15) else (0.0, 0.0)
+        for name, constant_value in added.items():
+            shifted[name].append(twofold(log_value + constant_value))
         reciprocal.append(float(c))
         high.append(hi)
         low.append(lo)
@@ -108,6 +113,14 @@ def logarithm_table() -> str:
             array("log_reciprocal", reciprocal, "1/m to seven bits for m in [1 + i/16, 1 + (i+1)/16)"),
             array("log_offset", high, "-log of it, less log 2 where m >= 1.4375"),
             array("log_offset_tail", low, "what the doubles above leave over"),
+            *(
+                array(f"log_offset_{name}{suffix}", [pair[part] for pair in pairs], comment)
+                for name, pairs in shifted.items()
+                for part, suffix, comment in (
+                    (0, "", f"log_offset + log({name})"),
+                    (1, "_tail", "and what the doubles leave over"),
+                )
+            ),
             "// ln 2 = head + tail; head has 40 bits, so that integer multiples of it are exact.",
             f"constexpr double ln2_head = {literal(ln2_head)};",
             f"constexpr double ln2_tail = {literal(nearest(ln2 - arb(ln2_head)))};",
@@ -152,8 +165,8 @@ def quadrature(name: str, w_low: float, w_high: float, x_low: float, v_high: flo
     On the contour Im u = d the integrand's modulus is that of the same integral with x cos d for x, whose saddle has the
     height g(d) = S(x cos d) - S(x), S(x) = v asinh(v/x) - sqrt(v^2 + x^2). The rule's error is
     below 2 exp(g(d) - 2 pi d/h) for every d < pi/2; h is the largest with a bound under 2^-bits. The sum ends
-    where the integrand is below exp(-4) 2^-bits of its peak for every (v, x) allowed (exp(-4) because the moments of
-    exp(-u) are taken with the same nodes).
+    where the integrand and its product with exp(-u), of which the moment is wanted too, are below 2^-bits of the peak
+    for every (v, x) allowed.
     """
     goal = bits * math.log(2)
 
@@ -189,7 +202,7 @@ def quadrature(name: str, w_low: float, w_high: float, x_low: float, v_high: flo
                     v = math.sqrt(max(0.0, w * w - x_low * x_low))
                 v = min(v, v_high)
                 j = 1
-                while decay(sign * j * h, w, v) < goal + 4.0:
+                while decay(sign * j * h, w, v) - max(0.0, -sign * j * h) < goal:
                     j += 1
                 furthest = max(furthest, j - 1)
         return furthest

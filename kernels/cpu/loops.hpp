@@ -27,8 +27,7 @@ struct Block {
     alignas(64) double y[padded_size];
 };
 
-// [begin, end) in region R. The last register may reach into the next region, which is computed later and overwrites
-// what was written there; past the end of the block lies padding.
+// [begin, end) in region R. The last register reaches into the padding behind, which the next region overwrites.
 template <class F, int R>
 VMF_SLOW_FN void compute(Block& b, int begin, int end) {
     for (int i = begin; i < end; i += vector_width) {
@@ -48,57 +47,102 @@ void compute_region(int region, Block& b, int begin, int end) {
     }
 }
 
+// The limits and, after the vector loops, whatever they leave to be done value by value.
+template <class F>
+bool finish_region(int region, Block& b, int begin, int end) {
+    bool invalid = false;
+    if (region == region_special) {
+        for (int i = begin; i < end; ++i) {
+            b.y[i] = F::special(b.v[i], b.x[i]);
+            invalid |= b.y[i] != b.y[i] && b.v[i] == b.v[i] && b.x[i] == b.x[i];
+        }
+    } else {
+        compute_region<F>(region, b, begin, end);
+    }
+    return invalid;
+}
+
+// Indices of the elements in region r, in order; written past the count by one at most.
+inline int matches(const int* code, int n, int r, int* index) {
+    int k = 0;
+#if defined(__AVX512F__)
+    const __m512i wanted = _mm512_set1_epi32(r);
+    __m512i here = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    for (int i = 0; i < n; i += 16) {
+        const __mmask16 inside = n - i >= 16 ? 0xffff : static_cast<__mmask16>((1u << (n - i)) - 1);
+        const __mmask16 m = _mm512_mask_cmpeq_epi32_mask(inside, _mm512_loadu_si512(code + i), wanted);
+        _mm512_storeu_si512(index + k, _mm512_maskz_compress_epi32(m, here));
+        k += __builtin_popcount(m);
+        here = _mm512_add_epi32(here, _mm512_set1_epi32(16));
+    }
+#else
+    for (int i = 0; i < n; ++i) {
+        index[k] = i;
+        k += code[i] == r;
+    }
+#endif
+    return k;
+}
+
 template <class Float>
-double as_double(const char* p) {
-    Float a;
-    std::memcpy(&a, p, sizeof a);
-    return static_cast<double>(a);
+void load(double* to, const char* from, std::ptrdiff_t step, int n) {
+    if (step == 0) {
+        Float a;
+        std::memcpy(&a, from, sizeof a);
+        for (int i = 0; i < n; ++i) to[i] = static_cast<double>(a);
+    } else if (step == static_cast<std::ptrdiff_t>(sizeof(Float))) {
+        for (int i = 0; i < n; ++i) {
+            Float a;
+            std::memcpy(&a, from + i * sizeof(Float), sizeof a);
+            to[i] = static_cast<double>(a);
+        }
+    } else {
+        for (int i = 0; i < n; ++i) {
+            Float a;
+            std::memcpy(&a, from + i * step, sizeof a);
+            to[i] = static_cast<double>(a);
+        }
+    }
+    for (int i = n; i < n + vector_width; ++i) to[i] = 1.0;
 }
 
 template <class F, class Float>
 struct Loop {
-    static void block(const char* a, std::ptrdiff_t a_step, const char* x, std::ptrdiff_t x_step, char* out,
-                      std::ptrdiff_t out_step, int n, bool& invalid) {
+    static bool block(const char* a, std::ptrdiff_t a_step, const char* x, std::ptrdiff_t x_step, char* out,
+                      std::ptrdiff_t out_step, int n) {
         Block b;
-        alignas(64) double region[padded_size];
-        for (int i = 0; i < n; ++i) b.v[i] = as_double<Float>(a + i * a_step);
-        for (int i = 0; i < n; ++i) b.x[i] = as_double<Float>(x + i * x_step);
-        for (int i = n; i < n + vector_width; ++i) b.v[i] = b.x[i] = 1.0;
+        load<Float>(b.v, a, a_step, n);
+        load<Float>(b.x, x, x_step, n);
 
-        int count[region_count + 1] = {};
+        alignas(64) int code[padded_size + 16];
         for (int i = 0; i < n; i += vector_width) {
             const Vector v = F::order(LaneTraits<Vector>::load(b.v + i));
             LaneTraits<Vector>::store(b.v + i, v);
-            LaneTraits<Vector>::store(region + i, F::region(v, LaneTraits<Vector>::load(b.x + i)));
+            LaneTraits<Vector>::store_codes(code + i, F::region(v, LaneTraits<Vector>::load(b.x + i)));
         }
-        alignas(64) unsigned char code[block_size];
-        for (int i = 0; i < n; ++i) code[i] = static_cast<unsigned char>(static_cast<int>(region[i]));
-        for (int i = 0; i < n; ++i) ++count[code[i] + 1];
+        unsigned present = 0;
+        for (int i = 0; i < n; ++i) present |= 1u << code[i];
 
-        const int first = code[0];
-        if (count[first + 1] == n) {
-            finish(first, b, 0, n, invalid);
+        bool invalid = false;
+        if ((present & (present - 1)) == 0) {
+            invalid = finish_region<F>(code[0], b, 0, n);
             for (int i = 0; i < n; ++i) put(out + i * out_step, b.y[i]);
-            return;
+            return invalid;
         }
-        int start[region_count + 1];
-        start[0] = 0;
-        for (int r = 0; r < region_count; ++r) start[r + 1] = start[r] + count[r + 1];
-        int next[region_count];
-        for (int r = 0; r < region_count; ++r) next[r] = start[r];
         Block s;
-        short place[block_size];
-        for (int i = 0; i < n; ++i) {
-            const int k = next[code[i]]++;
-            place[i] = static_cast<short>(k);
-            s.v[k] = b.v[i];
-            s.x[k] = b.x[i];
-        }
-        for (int i = n; i < n + vector_width; ++i) s.v[i] = s.x[i] = 1.0;
+        int index[padded_size + 16];
+        int end = 0;
         for (int r = 0; r < region_count; ++r) {
-            if (start[r + 1] > start[r]) finish(r, s, start[r], start[r + 1], invalid);
+            if (!(present >> r & 1)) continue;
+            const int begin = end;
+            end += matches(code, n, r, index + begin);
+            for (int k = begin; k < end; ++k) s.v[k] = b.v[index[k]];
+            for (int k = begin; k < end; ++k) s.x[k] = b.x[index[k]];
+            for (int k = end; k < end + vector_width; ++k) s.v[k] = s.x[k] = 1.0;
+            invalid |= finish_region<F>(r, s, begin, end);
         }
-        for (int i = 0; i < n; ++i) put(out + i * out_step, s.y[place[i]]);
+        for (int k = 0; k < n; ++k) put(out + index[k] * out_step, s.y[k]);
+        return invalid;
     }
 
     static void put(char* p, double y) {
@@ -106,23 +150,12 @@ struct Loop {
         std::memcpy(p, &f, sizeof f);
     }
 
-    static void finish(int region, Block& b, int begin, int end, bool& invalid) {
-        if (region == region_special) {
-            for (int i = begin; i < end; ++i) {
-                b.y[i] = F::special(b.v[i], b.x[i]);
-                invalid |= b.y[i] != b.y[i] && b.v[i] == b.v[i] && b.x[i] == b.x[i];
-            }
-            return;
-        }
-        compute_region<F>(region, b, begin, end);
-    }
-
     static bool run(const char* a, std::ptrdiff_t a_step, const char* x, std::ptrdiff_t x_step, char* out,
                     std::ptrdiff_t out_step, std::ptrdiff_t n) {
         bool invalid = false;
         for (std::ptrdiff_t i = 0; i < n; i += block_size) {
             const int m = static_cast<int>(n - i < block_size ? n - i : block_size);
-            block(a + i * a_step, a_step, x + i * x_step, x_step, out + i * out_step, out_step, m, invalid);
+            invalid |= block(a + i * a_step, a_step, x + i * x_step, x_step, out + i * out_step, out_step, m);
         }
         return invalid;
     }

@@ -468,6 +468,54 @@ VMF_TABLE double log_offset_tail[16] = {
     0x1.61578001e0162p-60, 0x1.b599f227becbbp-58, -0x1.18d3ca87b9296p-59, 0.0,
 };
 
+// log_offset + log(two_pi)
+VMF_TABLE double log_offset_two_pi[16] = {
+    0x1.d67f1c864beb5p+0, 0x1.ed7fef9136ac3p+0, 0x1.faf9fedadf6f5p+0, 0x1.0499e9201cf72p+1,
+    0x1.0ad8aaafd9a92p+1, 0x1.11697206ccaf7p+1, 0x1.16eb0a01d8b40p+1, 0x1.87e5eb30a6d3ap+0,
+    0x1.90e1a9d79d531p+0, 0x1.9d5f2cf716b70p+0, 0x1.a7280a822a394p+0, 0x1.b15476960c010p+0,
+    0x1.b858151820f86p+0, 0x1.c33d44f030198p+0, 0x1.cac4f00b327cdp+0, 0x1.d67f1c864beb5p+0,
+};
+
+// and what the doubles leave over
+VMF_TABLE double log_offset_two_pi_tail[16] = {
+    -0x1.65b5a1b7ff5dfp-54, -0x1.289a4e7c24f99p-54, -0x1.26f948f413319p-55, 0x1.15c691a7fe0e2p-53,
+    -0x1.4dd201d418b96p-55, -0x1.b51005df966d6p-54, 0x1.207d0c9268dfcp-53, 0x1.a63650f5192a0p-55,
+    0x1.2d5b2ce51f365p-55, 0x1.c437723887223p-54, -0x1.f3a7574eb460fp-54, 0x1.e88ee01eff4d2p-55,
+    0x1.1fcfbc4808226p-54, -0x1.8a5c029583714p-54, -0x1.dcf880187a4e8p-55, -0x1.65b5a1b7ff5dfp-54,
+};
+
+// log_offset + log(two_over_pi)
+VMF_TABLE double log_offset_two_over_pi[16] = {
+    -0x1.ce6bb25aa1316p-2, -0x1.7268662ef62dep-2, -0x1.3c80290853215p-2, -0x1.0398db72e9256p-2,
+    -0x1.a3459dea072b2p-3, -0x1.3a39287ad6c64p-3, -0x1.c43f51942cf98p-4, -0x1.84683bd89ac80p-1,
+    -0x1.7270be8aadc92p-1, -0x1.5975b84bbb013p-1, -0x1.45e3fd3593fcdp-1, -0x1.318b250dd06d4p-1,
+    -0x1.2383e809a67e8p-1, -0x1.0db98859883c5p-1, -0x1.fd54644706eb5p-2, -0x1.ce6bb25aa1316p-2,
+};
+
+// and what the doubles leave over
+VMF_TABLE double log_offset_two_over_pi_tail[16] = {
+    0x1.dcd49c8e5aff6p-57, 0x1.e2d79b3697113p-56, 0x1.ba7219f824a35p-59, -0x1.99153b31c92ebp-57,
+    -0x1.6632e81067b40p-60, -0x1.3bfd095cbaf85p-58, -0x1.db5b19163829dp-58, 0x1.d1ad77115d4b9p-56,
+    0x1.bfee5de2d2c85p-57, -0x1.34f0b0fb5c3fep-55, -0x1.495c8813a68c6p-56, 0x1.2b2f4ab294c8ep-55,
+    0x1.823fe323a5c09p-55, 0x1.6f432b4474ca8p-58, -0x1.34b02b09c9a58p-56, 0x1.dcd49c8e5aff6p-57,
+};
+
+// log_offset + log(half_over_pi)
+VMF_TABLE double log_offset_half_over_pi[16] = {
+    -0x1.d67f1c864beb5p+0, -0x1.bf7e497b612a7p+0, -0x1.b2043a31b8674p+0, -0x1.a3ca66cc5de85p+0,
+    -0x1.974ce3ace4845p+0, -0x1.8a2b54fefe77cp+0, -0x1.7f282508e66e9p+0, -0x1.128c26edf8818p+1,
+    -0x1.0e0e479a7d41cp+1, -0x1.07cf860ac08fcp+1, -0x1.02eb174536cebp+1, -0x1.fba9c2768bd59p+0,
+    -0x1.f4a623f476de3p+0, -0x1.e9c0f41c67bd2p+0, -0x1.e23949016559dp+0, -0x1.d67f1c864beb5p+0,
+};
+
+// and what the doubles leave over
+VMF_TABLE double log_offset_half_over_pi_tail[16] = {
+    0x1.65b5a1b7ff5dfp-54, 0x1.a2d0f4f3d9c25p-54, -0x1.c811610a0adcep-54, 0x1.edf0cd7ff5b06p-55,
+    -0x1.db7dbd7a0da0dp-54, 0x1.165b3d90684e8p-54, 0x1.0c655c94d07b7p-54, 0x1.cf4335f545a87p-53,
+    -0x1.3bce4c3ae351ep-55, -0x1.b82ea52bbd10fp-53, 0x1.af87d84294b5ep-55, -0x1.0135320206762p-56,
+    -0x1.4c50047f921b4p-58, 0x1.410f40da7b4abp-54, 0x1.dcef0363c194bp-54, 0x1.65b5a1b7ff5dfp-54,
+};
+
 // ln 2 = head + tail; head has 40 bits, so that integer multiples of it are exact.
 constexpr double ln2_head = 0x1.62e42fefa2000p-1;
 constexpr double ln2_tail = 0x1.9ef35793c7673p-41;
@@ -540,10 +588,10 @@ VMF_TABLE double log_gamma_ratio_tail[29] = {
     0x1.e116d2f11b9bcp-59,
 };
 
-// Step 0.1962890625, 36 nodes to the left and 26 to the right: w in [0.5, 3.0], x >= 0.5, v <= 15.5.
+// Step 0.1962890625, 36 nodes to the left and 25 to the right: w in [0.5, 3.0], x >= 0.5, v <= 15.5.
 constexpr double quadrature_1_step = 0x1.9200000000000p-3;
 constexpr int quadrature_1_left = 36;
-constexpr int quadrature_1_right = 26;
+constexpr int quadrature_1_right = 25;
 // cosh u_j - 1
 VMF_TABLE double quadrature_1_cosh[36] = {
     0x1.3ca5c567eb927p-6, 0x1.3fb518bd4ccdfp-4, 0x1.6d779bad7543ep-3, 0x1.4c2f3f5b6ae9dp-2,
@@ -596,12 +644,12 @@ VMF_TABLE double quadrature_1_exp_minus[36] = {
     0x1.9311ea06ad1aap-10, 0x1.4b3b91b25517bp-10, 0x1.1032d9833fc3bp-10, 0x1.bf5f331af2293p-11,
 };
 
-// Step 0.162109375, 43 nodes to the left and 21 to the right: w in [3.0, 8.0], x >= 0.5, v <= 15.5.
+// Step 0.162109375, 44 nodes to the left and 20 to the right: w in [3.0, 8.0], x >= 0.5, v <= 15.5.
 constexpr double quadrature_3_step = 0x1.4c00000000000p-3;
-constexpr int quadrature_3_left = 43;
-constexpr int quadrature_3_right = 21;
+constexpr int quadrature_3_left = 44;
+constexpr int quadrature_3_right = 20;
 // cosh u_j - 1
-VMF_TABLE double quadrature_3_cosh[43] = {
+VMF_TABLE double quadrature_3_cosh[44] = {
     0x1.af8198d860aedp-7, 0x1.b258ee7aa4a9bp-5, 0x1.ee0160ccf9e6fp-4, 0x1.bddcb518974cdp-3,
     0x1.633387097dfa8p-2, 0x1.05e5d5ace0de2p-1, 0x1.6e93bebb77fe2p-1, 0x1.ee6545d68b52ep-1,
     0x1.445c1a6dc5a53p+0, 0x1.a0ce8565eb078p+0, 0x1.077c98c7be6a2p+1, 0x1.48e172af7fe84p+1,
@@ -612,11 +660,11 @@ VMF_TABLE double quadrature_3_cosh[43] = {
     0x1.b057389ff17e7p+5, 0x1.fdd2ed42a36abp+5, 0x1.2c78f97679ffbp+6, 0x1.620d538697af3p+6,
     0x1.a10fc45f2a4fbp+6, 0x1.eb2920078aa4ap+6, 0x1.21267fa8870abp+7, 0x1.54637421e8c91p+7,
     0x1.90a4e3af86c04p+7, 0x1.d78111006a9e2p+7, 0x1.156adf29637b1p+8, 0x1.466a6151c14fcp+8,
-    0x1.80096ae1dd7bep+8, 0x1.c3cc7b8c4a4a1p+8, 0x1.09be391622b37p+9,
+    0x1.80096ae1dd7bep+8, 0x1.c3cc7b8c4a4a1p+8, 0x1.09be391622b37p+9, 0x1.38994a8fd44ffp+9,
 };
 
 // sinh u_j - u_j
-VMF_TABLE double quadrature_3_sinh[43] = {
+VMF_TABLE double quadrature_3_sinh[44] = {
     0x1.74bf21649816dp-11, 0x1.7637f6b37f13ep-8, 0x1.3dd3cc86bb2c5p-6, 0x1.7c2982108f5ecp-5,
     0x1.77a9a5e1b1071p-4, 0x1.4949e0601519bp-3, 0x1.09f0dbe97c404p-2, 0x1.94d85d2f995b6p-2,
     0x1.26b19a3be1a44p-1, 0x1.9e666b4c646a7p-1, 0x1.1b70aaf8e82d9p+0, 0x1.7b2b03633c3f6p+0,
@@ -627,11 +675,11 @@ VMF_TABLE double quadrature_3_sinh[43] = {
     0x1.92a89daa3d9f7p+5, 0x1.dedb1b1608a02p+5, 0x1.1c583f6f023e2p+6, 0x1.51479b338c3f3p+6,
     0x1.8fa4e72fa6bfdp+6, 0x1.d918fd3029895p+6, 0x1.17cbbd776670ep+7, 0x1.4ab5f55005ad8p+7,
     0x1.86a49e27cc7c1p+7, 0x1.cd2dfc3007f80p+7, 0x1.1017e977b0065p+8, 0x1.40edfd3d04b18p+8,
-    0x1.7a6395c751651p+8, 0x1.bdfd332e239e9p+8, 0x1.06c1da514bc7dp+9,
+    0x1.7a6395c751651p+8, 0x1.bdfd332e239e9p+8, 0x1.06c1da514bc7dp+9, 0x1.35883065c5e8ep+9,
 };
 
 // exp u_j
-VMF_TABLE double quadrature_3_exp[43] = {
+VMF_TABLE double quadrature_3_exp[44] = {
     0x1.2d0d9b15dd546p+0, 0x1.6208ff6a88a46p+0, 0x1.a057653eea8b2p+0, 0x1.e99ce2b397649p+0,
     0x1.1fe3be103d479p+1, 0x1.528e137139892p+1, 0x1.8e230b2c0d879p+1, 0x1.d4345d1b96002p+1,
     0x1.134d39e2ed9ddp+2, 0x1.43c06ec3074f3p+2, 0x1.7cba772219408p+2, 0x1.bfbb7a308f03fp+2,
@@ -642,11 +690,11 @@ VMF_TABLE double quadrature_3_exp[43] = {
     0x1.b84deb25178efp+6, 0x1.02e582162b02bp+7, 0x1.30759c72be1efp+7, 0x1.660a775d11f73p+7,
     0x1.a50d55c76887cp+7, 0x1.ef270e9bda170p+7, 0x1.23259e8ff6bddp+8, 0x1.5662b4b8f73b5p+8,
     0x1.92a440eba99e2p+8, 0x1.d9808698394b1p+8, 0x1.166aa45089c0bp+9, 0x1.476a2f476300ap+9,
-    0x1.8109405497707p+9, 0x1.c4cc575d36f45p+9, 0x1.0a3e29b3b73dap+10,
+    0x1.8109405497707p+9, 0x1.c4cc575d36f45p+9, 0x1.0a3e29b3b73dap+10, 0x1.39193d7acd1c7p+10,
 };
 
 // exp(-u_j)
-VMF_TABLE double quadrature_3_exp_minus[43] = {
+VMF_TABLE double quadrature_3_exp_minus[44] = {
     0x1.b360d69b085cbp-1, 0x1.72391efa434c7p-1, 0x1.3ad18db569638p-1, 0x1.0bb495251cdd5p-1,
     0x1.c7491d9111b8cp-2, 0x1.8326bb29b72f7p-2, 0x1.4936a18d73bc0p-2, 0x1.17f22e7d7d4a6p-2,
     0x1.dc1a6a7ea6986p-3, 0x1.94da7dfdc6928p-3, 0x1.584434b4a535ap-3, 0x1.24bf0fde1c88fp-3,
@@ -657,15 +705,15 @@ VMF_TABLE double quadrature_3_exp_minus[43] = {
     0x1.29af5b3defa2ep-7, 0x1.fa4593595296ep-8, 0x1.ae81ddf06555ep-8, 0x1.6e14c2dbfe47ap-8,
     0x1.374be0e3f87f1p-8, 0x1.08b5d846d3ec0p-8, 0x1.c2312099c6342p-9, 0x1.7ed1e31b9c946p-9,
     0x1.4587ba442f6cdp-9, 0x1.14d062a627d65p-9, 0x1.d6c6cdd329ad8p-10, 0x1.9052f2792467ap-10,
-    0x1.546a305b4623bp-10, 0x1.21789aae131f9p-10, 0x1.ec4d6eb9ea8d9p-11,
+    0x1.546a305b4623bp-10, 0x1.21789aae131f9p-10, 0x1.ec4d6eb9ea8d9p-11, 0x1.a2a0e67126665p-11,
 };
 
-// Step 0.125, 48 nodes to the left and 20 to the right: w in [8.0, 24.75], x >= 0.5, v <= 15.5.
+// Step 0.125, 50 nodes to the left and 19 to the right: w in [8.0, 24.75], x >= 0.5, v <= 15.5.
 constexpr double quadrature_8_step = 0x1.0000000000000p-3;
-constexpr int quadrature_8_left = 48;
-constexpr int quadrature_8_right = 20;
+constexpr int quadrature_8_left = 50;
+constexpr int quadrature_8_right = 19;
 // cosh u_j - 1
-VMF_TABLE double quadrature_8_cosh[48] = {
+VMF_TABLE double quadrature_8_cosh[50] = {
     0x1.005560b6db76fp-7, 0x1.01560b94c28bep-5, 0x1.23640f685b58ep-4, 0x1.0560c31574683p-3,
     0x1.9d310a496b6d1p-3, 0x1.2dc1747975a9ep-2, 0x1.a1a8523878344p-2, 0x1.160eaa3b3eaa1p-1,
     0x1.67a583f88f999p-1, 0x1.c6df7e92c8bf4p-1, 0x1.1a9d007e9d6fep+0, 0x1.5a37843c44045p+0,
@@ -678,10 +726,11 @@ VMF_TABLE double quadrature_8_cosh[48] = {
     0x1.900ce0ea950ebp+5, 0x1.c65f2aac4f20fp+5, 0x1.01f6acf4eb766p+6, 0x1.24d6fcbeff3aap+6,
     0x1.4c5c347a2941dp+6, 0x1.79249dbdfcf6bp+6, 0x1.abe395ed62077p+6, 0x1.e5645c9b6718bp+6,
     0x1.1346a0cc58c9ap+7, 0x1.38319fb2ff225p+7, 0x1.6207083d25b35p+7, 0x1.916e67db9b919p+7,
+    0x1.c7259b49c812fp+7, 0x1.0201e37ef03f1p+8,
 };
 
 // sinh u_j - u_j
-VMF_TABLE double quadrature_8_sinh[48] = {
+VMF_TABLE double quadrature_8_sinh[50] = {
     0x1.5599a01a5e1b0p-12, 0x1.5666ce84080f3p-9, 0x1.2208239ca08c3p-7, 0x1.59a01fcc772d9p-6,
     0x1.53e795dc19cc8p-5, 0x1.283596e9e347fp-4, 0x1.db29c68a757e3p-4, 0x1.66cfe2275cc13p-3,
     0x1.02d955a9a4812p-2, 0x1.685d79b2ebf98p-2, 0x1.e78b9fedffbcdp-2, 0x1.4230eaaf5a982p-1,
@@ -694,10 +743,11 @@ VMF_TABLE double quadrature_8_sinh[48] = {
     0x1.72f8ccfa46fa0p+5, 0x1.a84d72b16f828p+5, 0x1.e4ddb6ecd7265p+5, 0x1.14d0166f07374p+6,
     0x1.3bd61db644eefp+6, 0x1.681f3e22fd533p+6, 0x1.9a5ed7f5affc4p+6, 0x1.d3602d48d0661p+6,
     0x1.0a04c8142b58ep+7, 0x1.2eaffe8698457p+7, 0x1.58459815a7498p+7, 0x1.876d22f67c805p+7,
+    0x1.bce47c91c272cp+7, 0x1.f982c9f695bacp+7,
 };
 
 // exp u_j
-VMF_TABLE double quadrature_8_exp[48] = {
+VMF_TABLE double quadrature_8_exp[50] = {
     0x1.2216045b6f5cdp+0, 0x1.48b5e3c3e8186p+0, 0x1.747a513dbef6ap+0, 0x1.a61298e1e069cp+0,
     0x1.de455df80e3c0p+0, 0x1.0ef9db467dcf8p+1, 0x1.330e587b62b28p+1, 0x1.5bf0a8b145769p+1,
     0x1.8a448bb358768p+1, 0x1.bec38edb0faf0p+1, 0x1.fa3ff43d0eaf9p+1, 0x1.1ed3fe64fc541p+2,
@@ -710,10 +760,11 @@ VMF_TABLE double quadrature_8_exp[48] = {
     0x1.9802d6f26e046p+6, 0x1.ce564eaedf51cp+6, 0x1.05f2c435ab84cp+7, 0x1.28d389970338fp+7,
     0x1.5059291837186p+7, 0x1.7d21edf07d24fp+7, 0x1.afe136f18901dp+7, 0x1.e96244f21bbf6p+7,
     0x1.1545b47042114p+8, 0x1.3a30cf1ccbb3ep+8, 0x1.64065029667e6p+8, 0x1.936dc5690c08fp+8,
+    0x1.c9250bedc542ep+8, 0x1.0301a43d1d8e3p+9,
 };
 
 // exp(-u_j)
-VMF_TABLE double quadrature_8_exp_minus[48] = {
+VMF_TABLE double quadrature_8_exp_minus[50] = {
     0x1.c3d6a24ed8222p-1, 0x1.8ebef9eac820bp-1, 0x1.5fe4615e98e8fp-1, 0x1.368b2fc6f960ap-1,
     0x1.120dc934993e8p-1, 0x1.e3b40ebefcd7ep-2, 0x1.aadde095dad4bp-2, 0x1.78b56362cef38p-2,
     0x1.4c71b2477ab20p-2, 0x1.25618372a584fp-2, 0x1.02e8620c7602cp-2, 0x1.c8f87724b5c1dp-3,
@@ -726,6 +777,7 @@ VMF_TABLE double quadrature_8_exp_minus[48] = {
     0x1.413f04e14ba09p-7, 0x1.1b7fadf9e7099p-7, 0x1.f45f9ff8cd45ap-8, 0x1.b993fe00d5376p-8,
     0x1.85b0f914b97b3p-8, 0x1.57e6bfe8de51bp-8, 0x1.2f7dec82ce360p-8, 0x1.0bd4a5aca7728p-8,
     0x1.d8b82d70b7139p-9, 0x1.a12c66dcd95d0p-9, 0x1.70277e69d2306p-9, 0x1.44e51f113d4d6p-9,
+    0x1.1eb805a03296cp-9, 0x1.fa0e9586aebc7p-10,
 };
 
 constexpr double two_pi = 0x1.921fb54442d18p+2;

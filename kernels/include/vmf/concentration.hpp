@@ -20,7 +20,7 @@ struct RatioAndSlope {
 
 template <int terms>
 VMF_FN RatioAndSlope debye_ratio_and_slope(double v, double x) {
-    const Polar<double> p = polar(v, 0.0, x);
+    const Polar<double> p = polar<RangeOf<terms>>(v, x);
     const double e = 0.5 + debye_sum<Radial, terms>(p.inverse, p.tau);
     const double r = debye_sum<RadialTwice, terms>(p.inverse, p.tau);
     const double b = -(p.sigma * e);
@@ -36,11 +36,11 @@ VMF_SLOW_FN inline RatioAndSlope ratio_and_slope(double v, double x) {
         case region_debye20: return debye_ratio_and_slope<20>(v, x);
         case region_debye13: return debye_ratio_and_slope<13>(v, x);
         case region_debye7: return debye_ratio_and_slope<7>(v, x);
-        case region_debye4:
-        case region_special: return debye_ratio_and_slope<4>(v, x);
+        case region_debye4: return debye_ratio_and_slope<4>(v, x);
+        case region_special: return debye_ratio_and_slope<1>(v, x);
         default: break;
     }
-    const Shifted<double> s = shifted_order(v, x);
+    const Shifted<double> s = v >= 7.5 ? shifted_order<8>(v, x) : shifted_order<16>(v, x);
     const Twofold<double> below = below_order(v, s);
     const Twofold<double> q = s.g0 / below;
     const Twofold<double> c = (below - s.g0 * x) / below;

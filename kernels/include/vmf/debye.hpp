@@ -62,12 +62,12 @@ struct RadialAngular {
     static constexpr double factor(int k, int i) { return 2.0 * i * (k + 2.0 * i); }
 };
 
-// log I_v(x) or, scaled, log I_v(x) - x. `extra` is added before the rounding.
+// log I_v(x) or, scaled, log I_v(x) - x.
 template <bool scaled, class T>
 VMF_FN T assemble_log_i(T v, const Polar<T>& p, Twofold<T> angle, Twofold<T> half_log, T sum) {
     const Twofold<T> w = scaled ? p.w_minus_x : p.w;
     const Twofold<T> turn = two_product(v, angle.hi);
-    const Twofold<T> eta = two_sum(w.hi, -turn.hi);
+    const Twofold<T> eta = two_difference(w.hi, turn.hi);
     const Twofold<T> value = two_sum(eta.hi, half_log.hi);
     const T rest = (w.lo - turn.lo) - v * angle.lo;
     return value.hi + (value.lo + (eta.lo + (rest + (half_log.lo + sum))));
@@ -75,9 +75,9 @@ VMF_FN T assemble_log_i(T v, const Polar<T>& p, Twofold<T> angle, Twofold<T> hal
 
 template <int terms, bool scaled, class T>
 VMF_FN T debye_log_i(T v, T x) {
-    const Polar<T> p = polar(v, T(0.0), x);
+    const Polar<T> p = polar<RangeOf<terms>>(v, x);
     const Twofold<T> angle = asinh_ratio(p.v_plus_w, x);
-    const Twofold<T> l = log_twofold(p.w * Twofold<T>{T(two_pi), T(two_pi_tail)});
+    const Twofold<T> l = log_twofold<LogTwoPi>(p.w);
     const Twofold<T> half_log = {T(-0.5) * l.hi, T(-0.5) * l.lo};
     return assemble_log_i<scaled>(v, p, angle, half_log, debye_sum<Plain, terms>(p.inverse, p.tau));
 }
@@ -85,10 +85,10 @@ VMF_FN T debye_log_i(T v, T x) {
 // log K_v(x) or, scaled, log K_v(x) + x.
 template <int terms, bool scaled, class T>
 VMF_FN T debye_log_k(T v, T x) {
-    const Polar<T> p = polar(v, T(0.0), x);
+    const Polar<T> p = polar<RangeOf<terms>>(v, x);
     const Twofold<T> angle = asinh_ratio(p.v_plus_w, x);
     // log(2 w/pi)/2, subtracted: the mirror image of log I with -1/w in the sum.
-    const Twofold<T> l = log_twofold(p.w / Twofold<T>{T(half_pi), T(half_pi_tail)});
+    const Twofold<T> l = log_twofold<LogTwoOverPi>(p.w);
     const Twofold<T> half_log = {T(0.5) * l.hi, T(0.5) * l.lo};
     return -assemble_log_i<scaled>(v, p, angle, half_log, -debye_sum<Plain, terms>(-p.inverse, p.tau));
 }

@@ -25,16 +25,19 @@ struct OfOrder {
     template <class T, class Y>
     VMF_FN static auto doubtful(T v, T, Y) { return v < T(-1.0); }
     static constexpr bool repairs = false;
-    static constexpr int small_regions = 2;
+    static constexpr int first_region = 2;
+    static constexpr int last_small_region = 3;
 };
 
-// Functions of K have four regions below the Debye ones, functions of I two.
+// The regions below the Debye ones: for I 2 and 3, with near_origin 1 and power_series or half_order 4
+// where a function has them.
 struct OfOrderK : OfOrder {
-    static constexpr int small_regions = 4;
+    static constexpr int first_region = 1;
+    static constexpr int last_small_region = 4;
 };
 template <class F>
 constexpr bool uses_region(int r) {
-    return (r >= 1 && r <= F::small_regions) || (r >= region_debye20 && r < region_count);
+    return (r >= F::first_region && r <= F::last_small_region) || (r >= region_debye20 && r < region_count);
 }
 
 // The terms each Debye region takes.
@@ -43,8 +46,20 @@ constexpr int terms_of() {
     return R == region_debye20 ? 20 : R == region_debye13 ? 13 : R == region_debye7 ? 7 : 4;
 }
 
+// The steps each shifted region takes.
+template <int R>
+constexpr bool is_shifted() {
+    return R == region_shifted16 || R == region_shifted8;
+}
+template <int R>
+constexpr int shift_of() {
+    return R == region_shifted8 ? 8 : 16;
+}
+
 template <bool scaled>
 struct LogI : OfOrder {
+    static constexpr int first_region = 1;
+    static constexpr int last_small_region = 4;
     static constexpr bool repairs = true;
     template <class T>
     VMF_FN static T region(T v, T x) { return region_log_i(v, x); }
@@ -53,8 +68,10 @@ struct LogI : OfOrder {
         if constexpr (R == region_near_origin) {
             const NearOrigin<T> t = near_origin_terms(v, x);
             return scaled ? (t.power + t.series) - x : t.power + t.series;
-        } else if constexpr (R == region_shifted) {
-            return shifted_log_i<scaled>(v, x);
+        } else if constexpr (R == region_power_series) {
+            return power_series_log_i<scaled>(v, x);
+        } else if constexpr (is_shifted<R>()) {
+            return shifted_log_i<shift_of<R>(), scaled>(v, x);
         } else {
             return debye_log_i<terms_of<R>(), scaled>(v, x);
         }
@@ -98,7 +115,7 @@ struct LogK : OfOrderK {
 // I_v/I_(v-1) and its complement
 template <bool complement>
 struct IvRatio : OfOrder {
-    static constexpr int small_regions = complement ? 3 : 2;
+    static constexpr int last_small_region = complement ? 4 : 3;
     template <class T>
     VMF_FN static T region(T v, T x) {
         if constexpr (complement) return region_i_complement(v, x);
@@ -108,9 +125,9 @@ struct IvRatio : OfOrder {
     VMF_FN static T at(T v, T x) {
         if constexpr (complement && R == region_half_order) {
             return half_order_iv_ratio_c(v, x);
-        } else if constexpr (R == region_shifted || R == region_near_origin) {
-            if constexpr (complement) return shifted_iv_ratio_c(v, x);
-            else return shifted_iv_ratio(v, x);
+        } else if constexpr (is_shifted<R>()) {
+            if constexpr (complement) return shifted_iv_ratio_c<shift_of<R>()>(v, x);
+            else return shifted_iv_ratio<shift_of<R>()>(v, x);
         } else {
             if constexpr (complement) return debye_iv_ratio_c<terms_of<R>()>(v, x);
             else return debye_iv_ratio<terms_of<R>()>(v, x);
@@ -153,7 +170,7 @@ struct LogIvDx : OfOrder {
     VMF_FN static T region(T v, T x) { return region_i(v, x); }
     template <int R, class T>
     VMF_FN static T at(T v, T x) {
-        if constexpr (R == region_shifted || R == region_near_origin) return shifted_log_i_dx(v, x);
+        if constexpr (is_shifted<R>()) return shifted_log_i_dx<shift_of<R>()>(v, x);
         else return debye_log_i_dx<terms_of<R>()>(v, x);
     }
     VMF_FN static double special(double v, double x) {
@@ -170,7 +187,7 @@ struct LogIvDv : OfOrder {
     VMF_FN static T region(T v, T x) { return region_i(v, x); }
     template <int R, class T>
     VMF_FN static T at(T v, T x) {
-        if constexpr (R == region_shifted || R == region_near_origin) return shifted_log_i_dv(v, x);
+        if constexpr (is_shifted<R>()) return shifted_log_i_dv<shift_of<R>()>(v, x);
         else return debye_log_i_dv<terms_of<R>()>(v, x);
     }
     VMF_FN static double special(double v, double x) {
@@ -236,7 +253,7 @@ struct LogNormalizer : OfDimension {
     VMF_FN static T region(T v, T x) { return region_vmf(v, x); }
     template <int R, class T>
     VMF_FN static T at(T v, T x) {
-        if constexpr (R == region_shifted || R == region_near_origin) return shifted_log_normalizer<scaled>(v, x);
+        if constexpr (is_shifted<R>()) return shifted_log_normalizer<shift_of<R>(), scaled>(v, x);
         else return debye_log_normalizer<terms_of<R>(), scaled>(v, x);
     }
     VMF_FN static double special(double v, double x) {
@@ -252,7 +269,7 @@ struct Entropy : OfDimension {
     VMF_FN static T region(T v, T x) { return region_vmf(v, x); }
     template <int R, class T>
     VMF_FN static T at(T v, T x) {
-        if constexpr (R == region_shifted || R == region_near_origin) return shifted_entropy(v, x);
+        if constexpr (is_shifted<R>()) return shifted_entropy<shift_of<R>()>(v, x);
         else return debye_entropy<terms_of<R>()>(v, x);
     }
     VMF_FN static double special(double v, double x) {
@@ -277,7 +294,7 @@ struct MeanResultantLengthDkappa : OfDimensionUp {
     VMF_FN static T region(T v, T x) { return region_vmf(v, x); }
     template <int R, class T>
     VMF_FN static T at(T v, T x) {
-        if constexpr (R == region_shifted || R == region_near_origin) return shifted_ratio_dx(v, x);
+        if constexpr (is_shifted<R>()) return shifted_ratio_dx<shift_of<R>()>(v, x);
         else return debye_ratio_dx<terms_of<R>()>(v, x);
     }
     VMF_FN static double special(double v, double x) {

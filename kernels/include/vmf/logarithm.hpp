@@ -11,36 +11,51 @@
 
 namespace VMF_NAMESPACE {
 
-template <class T>
-VMF_FN Twofold<T> log_twofold(Twofold<T> a) {
+// A table of 16 -log c, with a constant added where one is wanted: log(2 pi a), log(2 a/pi) and log(a/(2 pi)) cost no
+// more than log a.
+#define VMF_LOG_TABLE(Name, table, at_one)                                    \
+    struct Name {                                                             \
+        static constexpr bool zero_at_one = at_one;                           \
+        VMF_FN static const double* offset() { return table; }                \
+        VMF_FN static const double* tail() { return table##_tail; }           \
+    };
+VMF_LOG_TABLE(Log, log_offset, true)
+VMF_LOG_TABLE(LogTwoPi, log_offset_two_pi, false)
+VMF_LOG_TABLE(LogTwoOverPi, log_offset_two_over_pi, false)
+VMF_LOG_TABLE(LogHalfOverPi, log_offset_half_over_pi, false)
+#undef VMF_LOG_TABLE
+
+// log(2^k_extra a)
+template <class Table = Log, class T>
+VMF_FN Twofold<T> log_twofold(Twofold<T> a, T k_extra = T(0.0)) {
     const T m = mantissa_of(a.hi);
     const T e = exponent_of(a.hi);
     const T c = lookup16(log_reciprocal, m);
-    const T offset = lookup16(log_offset, m);
-    const T offset_tail = lookup16(log_offset_tail, m);
-    const T k = e + select(m >= T(1.4375), T(1.0), T(0.0));
+    const T offset = lookup16(Table::offset(), m);
+    const T offset_tail = lookup16(Table::tail(), m);
+    const T k = (e + k_extra) + select(m >= T(1.4375), T(1.0), T(0.0));
 
     // y = c m; the product has 60 bits, y - 1 is exact.
     const T y = m * c;
-    const T y_lo = fma_(scale_(a.lo, -e), c, fma_(m, c, -y));
+    const T y_lo = fma_(scale_(a.lo, -e), c, fms_(m, c, y));
     const T above = y - T(1.0);
     const T below = y + T(1.0);
     const T below_lo = y_lo + (y - (below - T(1.0)));
-    const T reciprocal = T(1.0) / below;
+    const T reciprocal = reciprocal_(below);
     const T r = above * reciprocal;
-    const T r_lo = (fma_(-r, below, above) + fma_(-r, below_lo, y_lo)) * reciprocal;
+    const T r_lo = (fnma_(r, below, above) + fnma_(r, below_lo, y_lo)) * reciprocal;
 
     const T s = r * r;
-    T tail = T(1.0 / 13.0);
-    tail = fma_(tail, s, T(1.0 / 11.0));
-    tail = fma_(tail, s, T(1.0 / 9.0));
-    tail = fma_(tail, s, T(1.0 / 7.0));
-    tail = fma_(tail, s, T(1.0 / 5.0));
-    tail = fma_(tail, s, T(1.0 / 3.0));
-    tail = fma_(tail * s, r, r_lo);
+    const T ss = s * s;
+    const T third = fma_(s, T(1.0 / 5.0), T(1.0 / 3.0));
+    const T seventh = fma_(s, T(1.0 / 9.0), T(1.0 / 7.0));
+    const T eleventh = fma_(s, T(1.0 / 13.0), T(1.0 / 11.0));
+    const T series = fma_(fma_(eleventh, ss, seventh), ss, third);
+    const T tail = fma_(series * s, r, r_lo);
 
-    const Twofold<T> head = fast_two_sum(k * T(ln2_head), offset);
-    const Twofold<T> sum = fast_two_sum(head.hi, r + r);
+    const T whole = k * T(ln2_head);
+    const Twofold<T> head = Table::zero_at_one ? fast_two_sum(whole, offset) : two_sum(whole, offset);
+    const Twofold<T> sum = Table::zero_at_one ? fast_two_sum(head.hi, r + r) : two_sum(head.hi, r + r);
     return fast_two_sum(sum.hi, sum.lo + (head.lo + fma_(k, T(ln2_tail), offset_tail + (tail + tail))));
 }
 

@@ -6,7 +6,7 @@
 // log Gamma(1 + v)/v by its Taylor series (DLMF 5.7.3), 15 terms; s as one quotient of polynomials, 9 terms.
 #pragma once
 
-#include "logarithm.hpp"
+#include "power_series.hpp"
 
 namespace VMF_NAMESPACE {
 
@@ -21,17 +21,7 @@ VMF_FN NearOrigin<T> near_origin_terms(T v, T x) {
     T ratio = T(log_gamma_ratio[15]);
     for (int k = 14; k >= 0; --k) ratio = fma_(ratio, v, T(log_gamma_ratio[k]));
 
-    const T half = T(0.5) * x;
-    const T y = half * half;
-    T numerator = T(1.0);
-    T denominator = T(1.0);
-    for (int j = 9; j >= 2; --j) {
-        const T c = T(double(j)) * (v + T(double(j)));
-        numerator = fma_(denominator, c, y * numerator);
-        denominator = denominator * c;
-    }
-    const T s = y * numerator / (denominator * (v + T(1.0)));
-
+    const T s = power_series_less_one<9>(v, x);
     const Twofold<T> one_plus = fast_two_sum(T(1.0), s);
     const T series = select(s < T(0x1p-60), s, log_twofold(one_plus).hi);
     const T log_half = log_half_of(x).hi;

@@ -19,52 +19,77 @@ struct Polar {
     Twofold<T> w_minus_x;  // v^2/(w + x), without cancellation
 };
 
-// v + v_lo is the order (v_lo = 0 but for shifted orders); v, x not both zero.
-template <class T>
-VMF_FN Polar<T> polar(T v, T v_lo, T x) {
-    // Squares must neither overflow nor lose their last bits to underflow: scale the larger of v and x into range.
-    const T largest = max_(v, x);
-    const T down = select(largest > T(0x1p+500), T(0x1p-600), T(1.0));
-    const T up = select(largest > T(0x1p+500), T(0x1p+600), T(1.0));
-    const T vs = v * down;
-    const T xs = x * down;
+// Arguments that need scaling before they are squared are left to `wide`; everything else is Ordinary.
+struct Ordinary {
+    static constexpr bool scales = false;
+};
+struct Wide {
+    static constexpr bool scales = true;
+};
+
+// One term of the expansion is what is left beyond 2^500.
+template <int terms>
+struct RangeOfTerms {
+    using type = Ordinary;
+};
+template <>
+struct RangeOfTerms<1> {
+    using type = Wide;
+};
+template <int terms>
+using RangeOf = typename RangeOfTerms<terms>::type;
+
+// v + v_lo is the order; v and x not both zero. Ordinary: both below 2^500.
+template <class Range, bool has_tail, class T>
+VMF_FN Polar<T> polar_of(T v, T v_lo, T x) {
+    const bool wide = Range::scales;
+    const auto large = max_(v, x) > T(0x1p+500);
+    const T down = wide ? select(large, T(0x1p-600), T(1.0)) : T(1.0);
+    const T up = wide ? select(large, T(0x1p+600), T(1.0)) : T(1.0);
+    const T vs = wide ? v * down : v;
+    const T xs = wide ? x * down : x;
     const Twofold<T> vv = two_product(vs, vs);
     const Twofold<T> xx = two_product(xs, xs);
+    const T vv_lo = has_tail ? fma_(vs + vs, v_lo, vv.lo) : vv.lo;
     const Twofold<T> sum = two_sum(vv.hi, xx.hi);
-    const T sum_lo = sum.lo + fma_(T(2.0) * vs, v_lo * down, vv.lo + xx.lo);
-    const T w = sqrt_(sum.hi);
-    const T inverse = T(1.0) / w;
-    const T w_lo = (fma_(-w, w, sum.hi) + sum_lo) * (T(0.5) * inverse);
+    const T inverse = reciprocal_sqrt_(sum.hi);
+    const T w = sum.hi * inverse;
+    const T w_lo = (fnma_(w, w, sum.hi) + (sum.lo + (vv_lo + xx.lo))) * (T(0.5) * inverse);
 
     Polar<T> p;
-    const Twofold<T> ws = fast_two_sum(w, w_lo);
-    p.w = {ws.hi * up, ws.lo * up};
-    p.inverse = inverse * down;
+    p.w = wide ? Twofold<T>{w * up, w_lo * up} : Twofold<T>{w, w_lo};
+    p.inverse = wide ? inverse * down : inverse;
     const T t = vs * inverse;
     const T c = xs * inverse;
     p.tau = t * t;
     p.sigma = c * c;
-    const Twofold<T> plus = two_sum(p.w.hi, v);
-    p.v_plus_w = fast_two_sum(plus.hi, plus.lo + (p.w.lo + v_lo));
-    const Twofold<T> denominator = two_sum(ws.hi, xs);
-    const Twofold<T> numerator = {vv.hi, fma_(T(2.0) * vs, v_lo * down, vv.lo)};
-    const Twofold<T> difference = numerator / Twofold<T>{denominator.hi, denominator.lo + ws.lo};
-    p.w_minus_x = {difference.hi * up, difference.lo * up};
+    const Twofold<T> plus = fast_two_sum(p.w.hi, v);
+    p.v_plus_w = {plus.hi, plus.lo + (has_tail ? p.w.lo + v_lo : p.w.lo)};
+    const Twofold<T> denominator = fast_two_sum(w, xs);
+    const Twofold<T> difference =
+        Twofold<T>{vv.hi, vv_lo} / Twofold<T>{denominator.hi, denominator.lo + w_lo};
+    p.w_minus_x = wide ? Twofold<T>{difference.hi * up, difference.lo * up} : difference;
     return p;
 }
 
-// asinh(v/x) = log((v + w)/x), to 2^-68 absolutely; x > 0, subnormal x included.
+template <class Range = Ordinary, class T>
+VMF_FN Polar<T> polar(T v, T x) {
+    return polar_of<Range, false>(v, T(0.0), x);
+}
+template <class T>
+VMF_FN Polar<T> polar_with_tail(T v, T v_lo, T x) {
+    return polar_of<Ordinary, true>(v, v_lo, x);
+}
+
+// asinh(v/x) = log((v + w)/x), to 2^-68 absolutely. The mantissa of x is divided by, its exponent subtracted: no x > 0,
+// subnormal or not, overflows the quotient.
 template <class T>
 VMF_FN Twofold<T> asinh_ratio(Twofold<T> v_plus_w, T x) {
-    // The quotient of a huge sum and a tiny x overflows: lift x and take the logarithm of the lift off again.
-    const auto tiny = x < T(0x1p-500);
-    const T lift = select(tiny, T(0x1p+600), T(1.0));
-    const Twofold<T> quotient = v_plus_w / Twofold<T>{x * lift, T(0.0)};
-    const T k = select(tiny, T(600.0), T(0.0));
-    const Twofold<T> log_quotient = log_twofold(quotient);
-    const Twofold<T> sum = fast_two_sum(k * T(ln2_head), log_quotient.hi);
-    const Twofold<T> lifted = fast_two_sum(sum.hi, sum.lo + fma_(k, T(ln2_tail), log_quotient.lo));
-    return {select(tiny, lifted.hi, log_quotient.hi), select(tiny, lifted.lo, log_quotient.lo)};
+    const T m = mantissa_of(x);
+    const T reciprocal = reciprocal_(m);
+    const T q = v_plus_w.hi * reciprocal;
+    const T q_lo = (fnma_(q, m, v_plus_w.hi) + v_plus_w.lo) * reciprocal;
+    return log_twofold(Twofold<T>{q, q_lo}, -exponent_of(x));
 }
 
 }  // namespace VMF_NAMESPACE

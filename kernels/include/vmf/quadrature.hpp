@@ -38,17 +38,18 @@ struct Moments {
 
 template <class Rule, class T>
 VMF_FN Moments<T> quadrature_moments(T v, T w) {
-    // From the tails inwards, so that the small terms are added first.
+    // From the tails inwards, so that the small terms are added first; exp(-600) stands for less, which would be subnormal
+    // and slow.
     T mass = T(0.0), mean = T(0.0), exp_minus = T(0.0);
     for (int j = Rule::left - 1; j >= 0; --j) {
-        const T f = exp_(fma_(v, T(Rule::sinh(j)), -(w * T(Rule::cosh(j)))));
+        const T f = exp_(max_(fma_(v, T(Rule::sinh(j)), -(w * T(Rule::cosh(j)))), T(-600.0)));
         mass = mass + f;
         mean = fma_(f, T(-Rule::step * (j + 1)), mean);
         exp_minus = fma_(f, T(Rule::exp(j)), exp_minus);
     }
     T right = T(0.0);
     for (int j = Rule::right - 1; j >= 0; --j) {
-        const T f = exp_(-fma_(v, T(Rule::sinh(j)), w * T(Rule::cosh(j))));
+        const T f = exp_(max_(-fma_(v, T(Rule::sinh(j)), w * T(Rule::cosh(j))), T(-600.0)));
         right = right + f;
         mean = fma_(f, T(Rule::step * (j + 1)), mean);
         exp_minus = fma_(f, T(Rule::exp_minus(j)), exp_minus);
@@ -58,7 +59,7 @@ VMF_FN Moments<T> quadrature_moments(T v, T w) {
 
 template <class Rule, bool scaled, class T>
 VMF_FN T quadrature_log_k(T v, T x) {
-    const Polar<T> p = polar(v, T(0.0), x);
+    const Polar<T> p = polar(v, x);
     const Twofold<T> angle = asinh_ratio(p.v_plus_w, x);
     const Moments<T> m = quadrature_moments<Rule>(v, p.w.hi);
     const Twofold<T> l = log_twofold(two_product(m.mass, T(0.5 * Rule::step)));

@@ -16,14 +16,14 @@ namespace VMF_NAMESPACE {
 
 template <int terms, class T>
 VMF_FN T debye_iv_ratio(T v, T x) {
-    const Polar<T> p = polar(v, T(0.0), x);
+    const Polar<T> p = polar<RangeOf<terms>>(v, x);
     const T b = debye_log_derivative<terms, 1>(p);
     return x / (p.v_plus_w.hi + (p.v_plus_w.lo + b));
 }
 
 template <int terms, class T>
 VMF_FN T debye_iv_ratio_c(T v, T x) {
-    const Polar<T> p = polar(v, T(0.0), x);
+    const Polar<T> p = polar<RangeOf<terms>>(v, x);
     const T b = debye_log_derivative<terms, 1>(p);
     const Twofold<T> s = two_sum(v, p.w_minus_x.hi);
     const Twofold<T> n = two_sum(s.hi, b);
@@ -34,24 +34,27 @@ VMF_FN T debye_iv_ratio_c(T v, T x) {
 // 1 - I_v/I_(v-1) next to v = 1/2, where it changes sign and everything above cancels: the difference of the two Hankel
 // expansions (DLMF 10.40.1) term by term. With a_k(v) their coefficients, a_k(v-1)/a_k(v) = (2v - 2k - 1)/(2v + 2k - 1),
 //
-//   1 - I_v/I_(v-1) = [sum_k (-1)^k (-4k/(2v + 2k - 1)) a_k(v) x^-k + 2 sin(pi v) e^(-2x)] / sum_k (-1)^k a_k(v-1) x^-k,
+//   1 - I_v/I_(v-1) = [sum_k (-1)^k (-4k/(2v + 2k - 1)) a_k(v) x^-k + 2 sin(pi v) e^(-2x)] / sum_k (-1)^k a_k(v-1) x^-k.
 //
-// every term of which carries the exact factor 2v - 1, but for the exponential, which is all that is left at v = 1/2.
-// v < 1, x >= 22, 40 terms.
+// Every term of the sum carries the exact factor (2v - 1)/(2x), which is taken out; the exponential is all that is left
+// at v = 1/2. v < 1, x >= 22, 40 terms.
 template <class T>
 VMF_FN T half_order_iv_ratio_c(T v, T x) {
     const T inverse = T(0.125) / x;
     const T twice = v + v;
-    T a = T(1.0);
+    const T up = twice + T(1.0);
+    T a = T(1.0);  // (-1)^(k-1) x^(1-k) a_k/a_1
     T difference = T(0.0);
-    T below = T(0.0);
-    for (int k = 1; k <= 40; ++k) {
+    T below = twice - T(3.0);
+    for (int k = 2; k <= 40; ++k) {
         const T odd = T(2.0 * k - 1.0);
         a = -(a * ((twice - odd) * (twice + odd)) * (inverse * T(1.0 / k)));
-        const T q = a / (twice + odd);
-        difference = fma_(T(-4.0 * k), q, difference);
+        const T q = a * up / (twice + odd);
+        difference = fma_(T(double(k)), q, difference);
         below = fma_(twice - T(2.0 * k + 1.0), q, below);
     }
+    const T factor = twice - T(1.0);
+    below = -(factor * inverse * below);
     const T d = (v - T(0.5)) * T(half_pi) * T(2.0);  // sin(pi v) = cos d
     const T dd = d * d;
     T cosine = T(1.0 / 40320.0);
@@ -60,21 +63,22 @@ VMF_FN T half_order_iv_ratio_c(T v, T x) {
     cosine = fma_(cosine, dd, T(-0.5));
     cosine = fma_(cosine, dd, T(1.0));
     const T e = exp_(max_(T(-2.0) * x, T(-744.0)));
-    return fma_(cosine + cosine, e, difference) / (T(1.0) + (below + e));
+    const T quotient = (T(1.0) + difference) / (T(1.0) + (below + e));
+    return fma_(factor / (x + x), quotient, (cosine + cosine) * e);
 }
 
-template <class T>
+template <int shift, class T>
 VMF_FN T shifted_iv_ratio(T v, T x) {
-    const Shifted<T> s = shifted_order(v, x);
+    const Shifted<T> s = shifted_order<shift>(v, x);
     const Twofold<T> below = below_order(v, s);
     const Twofold<T> q = s.g0 / below;
     const Twofold<T> r = q * x;
     return r.hi + r.lo;
 }
 
-template <class T>
+template <int shift, class T>
 VMF_FN T shifted_iv_ratio_c(T v, T x) {
-    const Shifted<T> s = shifted_order(v, x);
+    const Shifted<T> s = shifted_order<shift>(v, x);
     const Twofold<T> below = below_order(v, s);
     const Twofold<T> difference = below - s.g0 * x;
     const Twofold<T> c = difference / below;
@@ -84,21 +88,21 @@ VMF_FN T shifted_iv_ratio_c(T v, T x) {
 }
 
 // I'_v/I_v = v/x + I_(v+1)/I_v = (v + x^2 g_1/g_0)/x
-template <class T>
+template <int shift, class T>
 VMF_FN T shifted_log_i_dx(T v, T x) {
-    const Shifted<T> s = shifted_order(v, x);
+    const Shifted<T> s = shifted_order<shift>(v, x);
     return v / x + x * (s.g1.hi / s.g0.hi);
 }
 
 template <int terms, class T>
 VMF_FN T debye_log_i_dx(T v, T x) {
-    const Polar<T> p = polar(v, T(0.0), x);
+    const Polar<T> p = polar<RangeOf<terms>>(v, x);
     return (p.w.hi + (p.w.lo + debye_log_derivative<terms, 1>(p))) / x;
 }
 
 template <int terms, class T>
 VMF_FN T debye_log_i_dv(T v, T x) {
-    const Polar<T> p = polar(v, T(0.0), x);
+    const Polar<T> p = polar<RangeOf<terms>>(v, x);
     const Twofold<T> angle = asinh_ratio(p.v_plus_w, x);
     return debye_dv_correction<terms, 1>(v, p) - angle.hi;
 }
@@ -107,20 +111,20 @@ VMF_FN T debye_log_i_dv(T v, T x) {
 template <int terms, class T>
 VMF_FN T debye_kv_ratio(T v, T x) {
     const T a = v - T(1.0);
-    const Polar<T> p = polar(abs_(a), T(0.0), x);
+    const Polar<T> p = polar<RangeOf<terms>>(abs_(a), x);
     const Twofold<T> s = two_sum(p.w.hi, a);
     return (s.hi + (s.lo + (p.w.lo + debye_log_derivative<terms, -1>(p)))) / x;
 }
 
 template <int terms, class T>
 VMF_FN T debye_log_k_dx(T v, T x) {
-    const Polar<T> p = polar(v, T(0.0), x);
+    const Polar<T> p = polar<RangeOf<terms>>(v, x);
     return -((p.w.hi + (p.w.lo + debye_log_derivative<terms, -1>(p))) / x);
 }
 
 template <int terms, class T>
 VMF_FN T debye_log_k_dv(T v, T x) {
-    const Polar<T> p = polar(v, T(0.0), x);
+    const Polar<T> p = polar<RangeOf<terms>>(v, x);
     const Twofold<T> angle = asinh_ratio(p.v_plus_w, x);
     return angle.hi + debye_dv_correction<terms, -1>(v, p);
 }
@@ -128,21 +132,21 @@ VMF_FN T debye_log_k_dv(T v, T x) {
 // K_(v-1)/K_v = x/(v + w) E[exp(-u)]
 template <class Rule, class T>
 VMF_FN T quadrature_kv_ratio(T v, T x) {
-    const Polar<T> p = polar(v, T(0.0), x);
+    const Polar<T> p = polar(v, x);
     const Moments<T> m = quadrature_moments<Rule>(v, p.w.hi);
     return p.v_plus_w.hi * m.mass / (x * m.exp_minus);
 }
 
 template <class Rule, class T>
 VMF_FN T quadrature_log_k_dx(T v, T x) {
-    const Polar<T> p = polar(v, T(0.0), x);
+    const Polar<T> p = polar(v, x);
     const Moments<T> m = quadrature_moments<Rule>(v, p.w.hi);
     return -(v / x + (x * m.exp_minus) / (p.v_plus_w.hi * m.mass));
 }
 
 template <class Rule, class T>
 VMF_FN T quadrature_log_k_dv(T v, T x) {
-    const Polar<T> p = polar(v, T(0.0), x);
+    const Polar<T> p = polar(v, x);
     const Twofold<T> angle = asinh_ratio(p.v_plus_w, x);
     const Moments<T> m = quadrature_moments<Rule>(v, p.w.hi);
     return angle.hi + m.mean / m.mass;

@@ -1,15 +1,18 @@
 // Which formula serves a point (v, x). The first row that fits is used.
 //
 //   I                                             K
-//   special      v or x not finite, < 0, or 0      special      the same
+//   special      v or x < 0, 0, NaN or >= 2^500     special      the same
 //   debye4       w >= 2500                         debye4       w >= 2500
 //   debye7       w >= 200                          debye7       w >= 200
 //   debye13      w >= 42                           debye13      w >= 42
 //   debye20      w >= 24.5 or v >= 15.5            debye20      w >= 24.5 or v >= 15.5 or (v >= 12.75 and x < 1/2)
 //   near_origin  v < 1/16 and x < 1 (log I only)   temme        x < 1/2
-//   shifted      the rest                          quadrature   the rest, by w: below 3, below 8, below 24.5
+//   power_series x < 6 (log I only)                quadrature   the rest, by w: below 3, below 8, below 24.5
+//   shifted8     v >= 7.5
+//   shifted16    the rest
 //
-// 1 - I_v/I_(v-1) has a row of its own on top: half_order, v < 1 and x >= 22.
+// 1 - I_v/I_(v-1) has a row of its own on top: half_order, v < 1 and x >= 22. The other functions of I take a shifted
+// order where log I takes near_origin or power_series.
 //
 // Numbers are doubles so that the choice vectorises with everything else.
 #pragma once
@@ -21,8 +24,10 @@ namespace VMF_NAMESPACE {
 enum Region : int {
     region_special = 0,
     region_near_origin = 1,
-    region_shifted = 2,
-    region_half_order = 3,
+    region_shifted16 = 2,
+    region_shifted8 = 3,
+    region_half_order = 4,
+    region_power_series = 4,
     region_temme = 1,
     region_quadrature1 = 2,
     region_quadrature3 = 3,
@@ -43,27 +48,33 @@ VMF_FN T debye_region(T v, T x, T otherwise) {
     return select(ww >= T(2500.0 * 2500.0), T(double(region_debye4)), r);
 }
 
-// Finite and ordinary: 0 <= v, 0 < x (or 0 <= x), neither so large that a small multiple overflows.
+// Finite and ordinary: 0 <= v, 0 < x (or 0 <= x), neither so large that a square overflows.
 template <bool zero_x, class T>
 VMF_FN T unless_special(T v, T x, T r) {
-    const auto ordinary = (v >= T(0.0)) & (zero_x ? (x >= T(0.0)) : (x > T(0.0))) & (v < T(0x1p+1000)) & (x < T(0x1p+1000));
+    const auto ordinary = (v >= T(0.0)) & (zero_x ? (x >= T(0.0)) : (x > T(0.0))) & (v < T(0x1p+500)) & (x < T(0x1p+500));
     return select(ordinary, r, T(double(region_special)));
 }
 
 template <class T>
+VMF_FN T shifted_region(T v) {
+    return select(v >= T(7.5), T(double(region_shifted8)), T(double(region_shifted16)));
+}
+
+template <class T>
 VMF_FN T region_log_i(T v, T x) {
-    const T small = select((v < T(0.0625)) & (x < T(1.0)), T(double(region_near_origin)), T(double(region_shifted)));
+    T small = select(x < T(6.0), T(double(region_power_series)), shifted_region(v));
+    small = select((v < T(0.0625)) & (x < T(1.0)), T(double(region_near_origin)), small);
     return unless_special<false>(v, x, debye_region(v, x, small));
 }
 
 template <class T>
 VMF_FN T region_i(T v, T x) {
-    return unless_special<false>(v, x, debye_region(v, x, T(double(region_shifted))));
+    return unless_special<false>(v, x, debye_region(v, x, shifted_region(v)));
 }
 
 template <class T>
 VMF_FN T region_i_complement(T v, T x) {
-    const T r = debye_region(v, x, T(double(region_shifted)));
+    const T r = debye_region(v, x, shifted_region(v));
     const auto half = (v < T(1.0)) & (x >= T(22.0));
     return unless_special<false>(v, x, select(half, T(double(region_half_order)), r));
 }
@@ -71,7 +82,7 @@ VMF_FN T region_i_complement(T v, T x) {
 // As region_i with x = 0 allowed: the vMF quantities are regular there.
 template <class T>
 VMF_FN T region_vmf(T v, T x) {
-    return unless_special<true>(v, x, debye_region(v, x, T(double(region_shifted))));
+    return unless_special<true>(v, x, debye_region(v, x, shifted_region(v)));
 }
 
 template <class T>

@@ -26,17 +26,17 @@ struct Temme {
     N a, b;
 };
 
-// sinh(sigma)/sigma and, for its slope, (cosh sigma - sinh(sigma)/sigma)/sigma: by their Taylor series (10 terms,
+// sinh(sigma)/sigma - 1 and, for its slope, (cosh sigma - sinh(sigma)/sigma)/sigma: by their Taylor series (10 terms,
 // truncation < 2^-64) where the closed forms cancel.
 VMF_TABLE double odd_factorials[10] = {1.0,         6.0,           120.0,           5040.0,
                                        362880.0,    39916800.0,    6227020800.0,    1307674368000.0,
                                        355687428096000.0, 121645100408832000.0};
 template <class T>
-VMF_FN T sinh_ratio(T sigma, T e, T e_inverse) {
+VMF_FN T sinh_ratio_less_one(T sigma, T e, T e_inverse) {
     const T s = sigma * sigma;
     T series = T(1.0 / odd_factorials[9]);
-    for (int k = 8; k >= 0; --k) series = fma_(series, s, T(1.0 / odd_factorials[k]));
-    return select(abs_(sigma) < T(1.0), series, T(0.5) * (e - e_inverse) / sigma);
+    for (int k = 8; k >= 1; --k) series = fma_(series, s, T(1.0 / odd_factorials[k]));
+    return select(abs_(sigma) < T(1.0), series * s, T(0.5) * (e - e_inverse) / sigma - T(1.0));
 }
 template <class T>
 VMF_FN T sinh_ratio_slope(T sigma, T cosh, T ratio) {
@@ -48,41 +48,44 @@ VMF_FN T sinh_ratio_slope(T sigma, T cosh, T ratio) {
 
 template <class T>
 struct TemmeStart {
-    T sigma, e, e_inverse, cosh, ratio, log_2_over_x;
+    T sigma, e;
+    T cosh_less_one;   // cosh sigma - 1
+    T ratio_less_one;  // sinh(sigma)/sigma - 1
+    Twofold<T> log_2_over_x;
 };
 
 // E = exp(m log(2/x)) to full relative accuracy: the argument reaches 373.
 template <class T>
 VMF_FN TemmeStart<T> temme_start(T m, T x) {
-    const Twofold<T> l = log_half_of(x);
-    const Twofold<T> sigma = -(l * m);
     TemmeStart<T> s;
-    s.log_2_over_x = -l.hi;
+    s.log_2_over_x = -log_half_of(x);
+    const Twofold<T> sigma = s.log_2_over_x * m;
     s.sigma = sigma.hi;
     const T e = exp_(sigma.hi);
     s.e = fma_(e, sigma.lo, e);
-    s.e_inverse = T(1.0) / s.e;
-    s.cosh = T(0.5) * (s.e + s.e_inverse);
-    s.ratio = sinh_ratio(s.sigma, s.e, s.e_inverse);
+    const T above = s.e - T(1.0);
+    s.cosh_less_one = T(0.5) * above * above / s.e;
+    s.ratio_less_one = sinh_ratio_less_one(s.sigma, s.e, T(1.0) / s.e);
     return s;
 }
 
-// (E, cosh sigma, sinh(sigma)/sigma) as functions of m, for numbers and duals.
+// E, cosh sigma - 1 and sinh(sigma)/sigma - 1 as functions of m, for numbers and duals.
 template <class T>
 VMF_FN T temme_exp(const TemmeStart<T>& s, T) { return s.e; }
 template <class T>
-VMF_FN Dual<T> temme_exp(const TemmeStart<T>& s, Dual<T>) { return {s.e, s.e * s.log_2_over_x}; }
+VMF_FN Dual<T> temme_exp(const TemmeStart<T>& s, Dual<T>) { return {s.e, s.e * s.log_2_over_x.hi}; }
 template <class T>
-VMF_FN T temme_cosh(const TemmeStart<T>& s, T) { return s.cosh; }
+VMF_FN T temme_cosh(const TemmeStart<T>& s, T) { return s.cosh_less_one; }
 template <class T>
 VMF_FN Dual<T> temme_cosh(const TemmeStart<T>& s, Dual<T>) {
-    return {s.cosh, s.ratio * s.sigma * s.log_2_over_x};
+    return {s.cosh_less_one, (s.ratio_less_one + T(1.0)) * s.sigma * s.log_2_over_x.hi};
 }
 template <class T>
-VMF_FN T temme_sinh_ratio(const TemmeStart<T>& s, T) { return s.ratio; }
+VMF_FN T temme_sinh_ratio(const TemmeStart<T>& s, T) { return s.ratio_less_one; }
 template <class T>
 VMF_FN Dual<T> temme_sinh_ratio(const TemmeStart<T>& s, Dual<T>) {
-    return {s.ratio, sinh_ratio_slope(s.sigma, s.cosh, s.ratio) * s.log_2_over_x};
+    const T slope = sinh_ratio_slope(s.sigma, s.cosh_less_one + T(1.0), s.ratio_less_one + T(1.0));
+    return {s.ratio_less_one, slope * s.log_2_over_x.hi};
 }
 
 template <class T>
@@ -118,8 +121,11 @@ VMF_FN Temme<N> temme(T v, T x) {
     const N b = gamma_2 + m * gamma_1;
     const N e = temme_exp(start, m);
 
-    N f = fma_(gamma_1, temme_cosh(start, m),
-               gamma_2 * (L::constant(start.log_2_over_x) * temme_sinh_ratio(start, m)));
+    // Gamma_1 + Gamma_2 log(2/x) first, in which the terms may cancel; the rest vanishes with sigma.
+    const N l = L::constant(start.log_2_over_x.hi);
+    const N rest = fma_(gamma_1, temme_cosh(start, m),
+                        gamma_2 * fma_(l, temme_sinh_ratio(start, m), L::constant(start.log_2_over_x.lo)));
+    N f = fma_(gamma_2, l, gamma_1) + rest;
     N p = half * (e * b);
     N q = half * (a / e);
     const T half_x = T(0.5) * x;
@@ -161,7 +167,7 @@ VMF_FN T temme_log_k(T v, T x) {
     const Twofold<T> log_half = log_half_of(x);
     const Twofold<T> power = log_half * n;
     const Twofold<T> l = log_twofold(Twofold<T>{t.here, T(0.0)} / two_product(t.a, t.b));
-    const Twofold<T> sum = two_sum(l.hi, -power.hi);
+    const Twofold<T> sum = two_difference(l.hi, power.hi);
     const T rest = sum.lo + (l.lo - power.lo);
     if constexpr (scaled) {
         const Twofold<T> with_x = two_sum(sum.hi, x);

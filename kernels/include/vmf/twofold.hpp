@@ -28,10 +28,18 @@ VMF_FN Twofold<T> fast_two_sum(T a, T b) {
     return {s, b - (s - a)};
 }
 
+// a - b
+template <class T>
+VMF_FN Twofold<T> two_difference(T a, T b) {
+    const T s = a - b;
+    const T t = s - a;
+    return {s, (a - (s - t)) - (b + t)};
+}
+
 template <class T>
 VMF_FN Twofold<T> two_product(T a, T b) {
     const T p = a * b;
-    return {p, fma_(a, b, -p)};
+    return {p, fms_(a, b, p)};
 }
 
 template <class T>
@@ -73,9 +81,9 @@ VMF_FN Twofold<T> operator*(Twofold<T> a, Twofold<T> b) {
 // One long division step and its remainder, correct to a few 2^-104.
 template <class T>
 VMF_FN Twofold<T> operator/(Twofold<T> a, Twofold<T> b) {
-    const T reciprocal = T(1.0) / b.hi;
+    const T reciprocal = reciprocal_(b.hi);
     const T q = a.hi * reciprocal;
-    const T remainder = fma_(-q, b.hi, a.hi) + fma_(-q, b.lo, a.lo);
+    const T remainder = fnma_(q, b.hi, a.hi) + fnma_(q, b.lo, a.lo);
     return fast_two_sum(q, remainder * reciprocal);
 }
 

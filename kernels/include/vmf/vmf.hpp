@@ -25,22 +25,21 @@ struct VmfTerms {
 
 template <class T>
 VMF_FN Twofold<T> vmf_turn(T v, Twofold<T> v_plus_w) {
-    const Twofold<T> l = log_twofold(v_plus_w / Twofold<T>{T(two_pi), T(two_pi_tail)});
+    const Twofold<T> l = log_twofold<LogHalfOverPi>(v_plus_w);
     const Twofold<T> turn = two_product(v, l.hi);
     return {turn.hi, fma_(v, l.lo, turn.lo)};
 }
 
 template <int terms, class T>
 VMF_FN VmfTerms<T> debye_vmf_terms(T v, const Polar<T>& p) {
-    const Twofold<T> l = log_twofold(p.w / Twofold<T>{T(two_pi), T(two_pi_tail)});
+    const Twofold<T> l = log_twofold<LogHalfOverPi>(p.w);
     return {vmf_turn(v, p.v_plus_w), {T(0.5) * l.hi, T(0.5) * l.lo}, debye_sum<Plain, terms>(p.inverse, p.tau)};
 }
 
-template <class T>
+template <int shift, class T>
 VMF_FN VmfTerms<T> shifted_vmf_terms(T v, const Shifted<T>& s) {
     const Twofold<T> g = s.g0 / power<shift>(s.p.v_plus_w);
-    const Twofold<T> ratio = s.p.w / (square(g) * Twofold<T>{T(two_pi), T(two_pi_tail)});
-    const Twofold<T> l = log_twofold(ratio);
+    const Twofold<T> l = log_twofold<LogHalfOverPi>(s.p.w / square(g));
     return {vmf_turn(v, s.p.v_plus_w), {T(0.5) * l.hi, T(0.5) * l.lo}, debye_sum<Plain, 20>(s.p.inverse, s.p.tau)};
 }
 
@@ -48,41 +47,41 @@ VMF_FN VmfTerms<T> shifted_vmf_terms(T v, const Shifted<T>& s) {
 template <bool scaled, class T>
 VMF_FN T assemble_log_normalizer(const VmfTerms<T>& t, const Polar<T>& p) {
     const Twofold<T> w = scaled ? p.w_minus_x : p.w;
-    const Twofold<T> a = two_sum(t.turn.hi, -w.hi);
+    const Twofold<T> a = two_difference(t.turn.hi, w.hi);
     const Twofold<T> b = two_sum(a.hi, t.rest.hi);
     return b.hi + (b.lo + (a.lo + ((t.turn.lo - w.lo) + (t.rest.lo - t.sum))));
 }
 
 template <int terms, bool scaled, class T>
 VMF_FN T debye_log_normalizer(T v, T x) {
-    const Polar<T> p = polar(v, T(0.0), x);
+    const Polar<T> p = polar<RangeOf<terms>>(v, x);
     return assemble_log_normalizer<scaled>(debye_vmf_terms<terms>(v, p), p);
 }
 
-template <bool scaled, class T>
+template <int shift, bool scaled, class T>
 VMF_FN T shifted_log_normalizer(T v, T x) {
-    const Shifted<T> s = shifted_order(v, x);
-    return assemble_log_normalizer<scaled>(shifted_vmf_terms(v, s), s.p);
+    const Shifted<T> s = shifted_order<shift>(v, x);
+    return assemble_log_normalizer<scaled>(shifted_vmf_terms<shift>(v, s), s.p);
 }
 
 // -log C_p - x A_p = v - v log((v + w)/(2 pi)) - log(w/(2 pi))/2 + sum - B
 template <int terms, class T>
 VMF_FN T debye_entropy(T v, T x) {
-    const Polar<T> p = polar(v, T(0.0), x);
+    const Polar<T> p = polar<RangeOf<terms>>(v, x);
     const VmfTerms<T> t = debye_vmf_terms<terms>(v, p);
-    const Twofold<T> a = two_sum(v, -t.turn.hi);
-    const Twofold<T> b = two_sum(a.hi, -t.rest.hi);
+    const Twofold<T> a = two_difference(v, t.turn.hi);
+    const Twofold<T> b = two_difference(a.hi, t.rest.hi);
     return b.hi + (b.lo + (a.lo + ((t.sum - debye_log_derivative<terms, 1>(p)) - (t.turn.lo + t.rest.lo))));
 }
 
-template <class T>
+template <int shift, class T>
 VMF_FN T shifted_entropy(T v, T x) {
-    const Shifted<T> s = shifted_order(v, x);
-    const VmfTerms<T> t = shifted_vmf_terms(v, s);
+    const Shifted<T> s = shifted_order<shift>(v, x);
+    const VmfTerms<T> t = shifted_vmf_terms<shift>(v, s);
     const Twofold<T> xa = s.xx * (s.g1 / s.g0);
-    const Twofold<T> a = two_sum(s.p.w.hi, -xa.hi);
-    const Twofold<T> b = two_sum(a.hi, -t.turn.hi);
-    const Twofold<T> c = two_sum(b.hi, -t.rest.hi);
+    const Twofold<T> a = two_difference(s.p.w.hi, xa.hi);
+    const Twofold<T> b = two_difference(a.hi, t.turn.hi);
+    const Twofold<T> c = two_difference(b.hi, t.rest.hi);
     const T lo = (s.p.w.lo - xa.lo) + (t.sum - (t.turn.lo + t.rest.lo));
     return c.hi + (c.lo + (b.lo + (a.lo + lo)));
 }
@@ -92,7 +91,7 @@ VMF_FN T shifted_entropy(T v, T x) {
 //   E = 1/2 + sum Radial, R = sum RadialTwice.
 template <int terms, class T>
 VMF_FN T debye_ratio_dx(T v, T x) {
-    const Polar<T> p = polar(v, T(0.0), x);
+    const Polar<T> p = polar<RangeOf<terms>>(v, x);
     const T e = T(0.5) + debye_sum<Radial, terms>(p.inverse, p.tau);
     const T r = debye_sum<RadialTwice, terms>(p.inverse, p.tau);
     const T b = -(p.sigma * e);
@@ -102,9 +101,9 @@ VMF_FN T debye_ratio_dx(T v, T x) {
 }
 
 // A' = 1 - A^2 - (2 v - 1) A/x as twofold numbers.
-template <class T>
+template <int shift, class T>
 VMF_FN T shifted_ratio_dx(T v, T x) {
-    const Shifted<T> s = shifted_order(v, x);
+    const Shifted<T> s = shifted_order<shift>(v, x);
     const Twofold<T> q = s.g0 / below_order(v, s);  // A/x
     const Twofold<T> curvature = s.xx * square(q);
     const Twofold<T> slope = q * (two_sum(v + v, T(-1.0)));

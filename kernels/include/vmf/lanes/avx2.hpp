@@ -22,6 +22,9 @@ struct LaneTraits<Lanes> {
     static constexpr int width = 4;
     VMF_FN static Lanes load(const double* p) { return _mm256_loadu_pd(p); }
     VMF_FN static void store(double* p, Lanes a) { _mm256_storeu_pd(p, a.r); }
+    VMF_FN static void store_codes(int* p, Lanes a) {
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_cvttpd_epi32(a.r));
+    }
 };
 
 VMF_FN Lanes operator+(Lanes a, Lanes b) { return _mm256_add_pd(a.r, b.r); }
@@ -37,10 +40,13 @@ VMF_FN Mask operator&(Mask a, Mask b) { return {_mm256_and_pd(a.m, b.m)}; }
 VMF_FN Mask operator|(Mask a, Mask b) { return {_mm256_or_pd(a.m, b.m)}; }
 VMF_FN Lanes select(Mask m, Lanes a, Lanes b) { return _mm256_blendv_pd(b.r, a.r, m.m); }
 VMF_FN bool any(Mask m) { return _mm256_movemask_pd(m.m) != 0; }
-VMF_FN unsigned bitmask(Mask m) { return static_cast<unsigned>(_mm256_movemask_pd(m.m)); }
 
 VMF_FN Lanes fma_(Lanes a, Lanes b, Lanes c) { return _mm256_fmadd_pd(a.r, b.r, c.r); }
+VMF_FN Lanes fms_(Lanes a, Lanes b, Lanes c) { return _mm256_fmsub_pd(a.r, b.r, c.r); }
+VMF_FN Lanes fnma_(Lanes a, Lanes b, Lanes c) { return _mm256_fnmadd_pd(a.r, b.r, c.r); }
 VMF_FN Lanes sqrt_(Lanes a) { return _mm256_sqrt_pd(a.r); }
+VMF_FN Lanes reciprocal_(Lanes a) { return Lanes(1.0) / a; }
+VMF_FN Lanes reciprocal_sqrt_(Lanes a) { return Lanes(1.0) / sqrt_(a); }
 VMF_FN Lanes abs_(Lanes a) { return _mm256_andnot_pd(_mm256_set1_pd(-0.0), a.r); }
 VMF_FN Lanes max_(Lanes a, Lanes b) { return _mm256_max_pd(a.r, b.r); }
 VMF_FN Lanes min_(Lanes a, Lanes b) { return _mm256_min_pd(a.r, b.r); }

@@ -22,6 +22,9 @@ struct LaneTraits<Lanes> {
     static constexpr int width = 8;
     VMF_FN static Lanes load(const double* p) { return _mm512_loadu_pd(p); }
     VMF_FN static void store(double* p, Lanes a) { _mm512_storeu_pd(p, a.r); }
+    VMF_FN static void store_codes(int* p, Lanes a) {
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvttpd_epi32(a.r));
+    }
 };
 
 VMF_FN Lanes operator+(Lanes a, Lanes b) { return _mm512_add_pd(a.r, b.r); }
@@ -37,10 +40,31 @@ VMF_FN Mask operator&(Mask a, Mask b) { return {static_cast<__mmask8>(a.m & b.m)
 VMF_FN Mask operator|(Mask a, Mask b) { return {static_cast<__mmask8>(a.m | b.m)}; }
 VMF_FN Lanes select(Mask m, Lanes a, Lanes b) { return _mm512_mask_blend_pd(m.m, b.r, a.r); }
 VMF_FN bool any(Mask m) { return m.m != 0; }
-VMF_FN unsigned bitmask(Mask m) { return m.m; }
 
 VMF_FN Lanes fma_(Lanes a, Lanes b, Lanes c) { return _mm512_fmadd_pd(a.r, b.r, c.r); }
+VMF_FN Lanes fms_(Lanes a, Lanes b, Lanes c) { return _mm512_fmsub_pd(a.r, b.r, c.r); }
+VMF_FN Lanes fnma_(Lanes a, Lanes b, Lanes c) { return _mm512_fnmadd_pd(a.r, b.r, c.r); }
 VMF_FN Lanes sqrt_(Lanes a) { return _mm512_sqrt_pd(a.r); }
+
+// Fourteen bits from the processor and two Newton steps: a quarter of the time of a division. Within an ulp for normal
+// results; every use corrects the quotient by its remainder.
+VMF_FN Lanes reciprocal_(Lanes a) {
+    const __m512d one = _mm512_set1_pd(1.0);
+    __m512d r = _mm512_rcp14_pd(a.r);
+    __m512d e = _mm512_fnmadd_pd(a.r, r, one);
+    r = _mm512_fmadd_pd(r, e, r);
+    e = _mm512_fnmadd_pd(a.r, r, one);
+    return _mm512_fmadd_pd(r, e, r);
+}
+VMF_FN Lanes reciprocal_sqrt_(Lanes a) {
+    const __m512d half = _mm512_set1_pd(0.5);
+    __m512d r = _mm512_rsqrt14_pd(a.r);
+    __m512d h = _mm512_mul_pd(a.r, half);
+    __m512d e = _mm512_fnmadd_pd(_mm512_mul_pd(h, r), r, half);  // (1 - a r^2)/2
+    r = _mm512_fmadd_pd(r, e, r);
+    e = _mm512_fnmadd_pd(_mm512_mul_pd(h, r), r, half);
+    return _mm512_fmadd_pd(r, e, r);
+}
 VMF_FN Lanes abs_(Lanes a) { return _mm512_abs_pd(a.r); }
 VMF_FN Lanes max_(Lanes a, Lanes b) { return _mm512_max_pd(a.r, b.r); }
 VMF_FN Lanes min_(Lanes a, Lanes b) { return _mm512_min_pd(a.r, b.r); }

@@ -36,13 +36,18 @@ struct LaneTraits<double> {
     static constexpr int width = 1;
     VMF_FN static double load(const double* p) { return *p; }
     VMF_FN static void store(double* p, double a) { *p = a; }
+    VMF_FN static void store_codes(int* p, double a) { *p = static_cast<int>(a); }
 };
-VMF_FN unsigned bitmask(bool m) { return m ? 1u : 0u; }
 
 VMF_FN double select(bool m, double a, double b) { return m ? a : b; }
 VMF_FN bool any(bool m) { return m; }
 VMF_FN double fma_(double a, double b, double c) { return ::fma(a, b, c); }
+VMF_FN double fms_(double a, double b, double c) { return ::fma(a, b, -c); }   // a b - c
+VMF_FN double fnma_(double a, double b, double c) { return ::fma(-a, b, c); }  // c - a b
 VMF_FN double sqrt_(double a) { return ::sqrt(a); }
+// To about an ulp: every use corrects the quotient by its remainder.
+VMF_FN double reciprocal_(double a) { return 1.0 / a; }
+VMF_FN double reciprocal_sqrt_(double a) { return 1.0 / ::sqrt(a); }
 VMF_FN double abs_(double a) { return ::fabs(a); }
 VMF_FN double max_(double a, double b) { return a > b ? a : b; }
 VMF_FN double min_(double a, double b) { return a < b ? a : b; }

@@ -1,0 +1,98 @@
+// Two registers as one lane type. The formulas are long chains of dependent operations; two independent chains side by
+// side keep the arithmetic units busy where one would wait for its own results.
+#pragma once
+
+#include "scalar.hpp"
+
+namespace VMF_NAMESPACE {
+
+template <class L>
+struct Pair {
+    L a, b;
+    VMF_FN Pair() = default;
+    VMF_FN Pair(L first, L second) : a(first), b(second) {}
+    VMF_FN Pair(double c) : a(c), b(c) {}
+};
+
+template <class M>
+struct PairMask {
+    M a, b;
+};
+
+template <class L>
+struct LaneTraits<Pair<L>> {
+    static constexpr int width = 2 * LaneTraits<L>::width;
+    VMF_FN static Pair<L> load(const double* p) {
+        return {LaneTraits<L>::load(p), LaneTraits<L>::load(p + LaneTraits<L>::width)};
+    }
+    VMF_FN static void store(double* p, Pair<L> x) {
+        LaneTraits<L>::store(p, x.a);
+        LaneTraits<L>::store(p + LaneTraits<L>::width, x.b);
+    }
+    VMF_FN static void store_codes(int* p, Pair<L> x) {
+        LaneTraits<L>::store_codes(p, x.a);
+        LaneTraits<L>::store_codes(p + LaneTraits<L>::width, x.b);
+    }
+};
+
+#define VMF_PAIR_BINARY(op)                                  \
+    template <class L>                                       \
+    VMF_FN Pair<L> operator op(Pair<L> x, Pair<L> y) {       \
+        return {x.a op y.a, x.b op y.b};                     \
+    }
+VMF_PAIR_BINARY(+)
+VMF_PAIR_BINARY(-)
+VMF_PAIR_BINARY(*)
+VMF_PAIR_BINARY(/)
+#undef VMF_PAIR_BINARY
+
+#define VMF_PAIR_COMPARE(op)                                                           \
+    template <class L>                                                                 \
+    VMF_FN auto operator op(Pair<L> x, Pair<L> y)->PairMask<decltype(x.a op y.a)> {    \
+        return {x.a op y.a, x.b op y.b};                                               \
+    }
+VMF_PAIR_COMPARE(<)
+VMF_PAIR_COMPARE(<=)
+VMF_PAIR_COMPARE(>)
+VMF_PAIR_COMPARE(>=)
+#undef VMF_PAIR_COMPARE
+
+template <class L>
+VMF_FN Pair<L> operator-(Pair<L> x) { return {-x.a, -x.b}; }
+template <class M>
+VMF_FN PairMask<M> operator&(PairMask<M> x, PairMask<M> y) { return {x.a & y.a, x.b & y.b}; }
+template <class M>
+VMF_FN PairMask<M> operator|(PairMask<M> x, PairMask<M> y) { return {x.a | y.a, x.b | y.b}; }
+template <class M, class L>
+VMF_FN Pair<L> select(PairMask<M> m, Pair<L> x, Pair<L> y) { return {select(m.a, x.a, y.a), select(m.b, x.b, y.b)}; }
+template <class M>
+VMF_FN bool any(PairMask<M> m) { return any(m.a) || any(m.b); }
+
+#define VMF_PAIR_UNARY(name) \
+    template <class L>       \
+    VMF_FN Pair<L> name(Pair<L> x) { return {name(x.a), name(x.b)}; }
+VMF_PAIR_UNARY(sqrt_)
+VMF_PAIR_UNARY(abs_)
+VMF_PAIR_UNARY(reciprocal_)
+VMF_PAIR_UNARY(reciprocal_sqrt_)
+VMF_PAIR_UNARY(round_)
+VMF_PAIR_UNARY(exponent_of)
+VMF_PAIR_UNARY(mantissa_of)
+#undef VMF_PAIR_UNARY
+
+template <class L>
+VMF_FN Pair<L> fma_(Pair<L> x, Pair<L> y, Pair<L> z) { return {fma_(x.a, y.a, z.a), fma_(x.b, y.b, z.b)}; }
+template <class L>
+VMF_FN Pair<L> fms_(Pair<L> x, Pair<L> y, Pair<L> z) { return {fms_(x.a, y.a, z.a), fms_(x.b, y.b, z.b)}; }
+template <class L>
+VMF_FN Pair<L> fnma_(Pair<L> x, Pair<L> y, Pair<L> z) { return {fnma_(x.a, y.a, z.a), fnma_(x.b, y.b, z.b)}; }
+template <class L>
+VMF_FN Pair<L> max_(Pair<L> x, Pair<L> y) { return {max_(x.a, y.a), max_(x.b, y.b)}; }
+template <class L>
+VMF_FN Pair<L> min_(Pair<L> x, Pair<L> y) { return {min_(x.a, y.a), min_(x.b, y.b)}; }
+template <class L>
+VMF_FN Pair<L> scale_(Pair<L> x, Pair<L> k) { return {scale_(x.a, k.a), scale_(x.b, k.b)}; }
+template <class L>
+VMF_FN Pair<L> lookup16(const double* table, Pair<L> m) { return {lookup16(table, m.a), lookup16(table, m.b)}; }
+
+}  // namespace VMF_NAMESPACE
