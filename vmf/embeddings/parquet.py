@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+_BUFFERS = 64 << 20
+"""Bytes of undecoded data to hold: a row group up to this size, or one buffer a column."""
+
 
 class ParquetFile(EmbeddingFile):
     """One list column of a Parquet file, or several plain columns as the coordinates.
@@ -68,10 +71,10 @@ class ParquetFile(EmbeddingFile):
     def _rows_of(self, batch: pa.RecordBatch, start: int) -> FloatRows:
         if self._is_list:
             return self._rows_of_lists(batch.column(0), start)
-        block = np.empty((batch.num_rows, self.dimension), self.native_dtype)
+        columns = np.empty((self.dimension, batch.num_rows), self.native_dtype)
         for position, name in enumerate(self._names):
-            block[:, position] = _numbers(batch.column(name))
-        return block
+            columns[position] = _numbers(batch.column(name))
+        return np.ascontiguousarray(columns.T)
 
     def _rows_of_lists(self, column: pa.Array, start: int) -> FloatRows:
         import pyarrow.compute as pc
@@ -96,7 +99,11 @@ class ParquetFile(EmbeddingFile):
 
 @contextmanager
 def open_parquet(path: Path) -> Iterator[pq.ParquetFile]:
-    """Open with bounded buffers; whatever pyarrow finds wrong becomes one line."""
+    """Open with bounded buffers; whatever pyarrow finds wrong becomes one line.
+
+    pyarrow loads the column chunks of a row group whole, which is fastest. Where a row group is
+    large it is told to stream their pages instead, each chunk through a buffer.
+    """
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -105,8 +112,12 @@ def open_parquet(path: Path) -> Iterator[pq.ParquetFile]:
             path, "reading Parquet needs pyarrow, which is not installed: pip install pyarrow"
         ) from error
     try:
-        # A buffer size makes pyarrow stream the pages instead of loading whole column chunks.
-        with pq.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False) as file:
+        metadata = pq.read_metadata(path)
+        groups = [metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups)]
+        buffer = 0
+        if max(groups, default=0) > _BUFFERS:
+            buffer = min(1 << 20, max(1 << 14, _BUFFERS // metadata.num_columns))
+        with pq.ParquetFile(path, metadata=metadata, buffer_size=buffer, pre_buffer=False) as file:
             yield file
     except EmbeddingError:
         raise
