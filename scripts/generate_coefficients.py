@@ -195,7 +195,7 @@ def quadrature(name: str, w_low: float, w_high: float, x_low: float, v_high: flo
 
     def last(sign: int) -> int:
         furthest = 0
-        for w in (w_low, 0.5 * (w_low + w_high), w_high):
+        for w in (w_low + i * (w_high - w_low) / 40 for i in range(41)):
             for t in (i / 50 for i in range(51)):
                 v = w * t
                 if math.sqrt(w * w - v * v) < x_low * 0.999:

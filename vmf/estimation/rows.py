@@ -11,6 +11,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from vmf import _core
+
 Rows = npt.NDArray[np.floating[Any]]
 Vector = npt.NDArray[np.float64]
 OnBadRows = Literal["error", "skip"]
@@ -135,22 +137,21 @@ def row_sums(rows: Rows, weights: Vector | None) -> RowSums:
     RowSums
         `squared_norms[i]` is sum_j x_ij^2 added up in float64. If each of them is a normal number
         (see `usable_norms`), `resultant + resultant_lo` is the sum, with the rounding errors of
-        adding blocks carried in the low part; otherwise both are meaningless. No NumPy
-        warning is raised either way.
+        adding blocks of 64 rows carried in the low part; otherwise both are meaningless.
     """
     n, dim = rows.shape
-    resultant, resultant_lo = np.zeros(dim), np.zeros(dim)
-    squared_norms = np.empty(n)
-    with np.errstate(all="ignore"):
-        for part in block_slices(rows):
-            block = rows[part].astype(np.float64, copy=False)
-            squared_norms[part] = np.einsum("ij,ij->i", block, block)
-            scale = 1.0 / np.sqrt(squared_norms[part])
-            if weights is not None:
-                scale *= weights[part]
-            resultant, error = two_sum(resultant, scale @ block)
-            resultant_lo += error
-    return RowSums(resultant, resultant_lo, squared_norms)
+    sums = RowSums(np.zeros(dim), np.zeros(dim), np.empty(n))
+    if rows.dtype != np.float16 and rows.flags.c_contiguous and rows.flags.aligned:
+        _core.row_sums(rows, weights, *sums)
+        return sums
+    for part in block_slices(rows):  # the extension reads float32 and float64 in C order
+        wide = np.float32 if rows.dtype == np.float16 else rows.dtype
+        block = np.require(rows[part], dtype=wide, requirements="CA")
+        part_weights = None if weights is None else weights[part]
+        _core.row_sums(
+            block, part_weights, sums.resultant, sums.resultant_lo, sums.squared_norms[part]
+        )
+    return sums
 
 
 def usable_norms(squared_norms: Vector) -> npt.NDArray[np.bool_]:

@@ -36,25 +36,29 @@ struct Moments {
     T exp_minus;  // sum exp(-u_j) f(u_j)
 };
 
+// Even and odd nodes are added apart, from the tails inwards: half the roundings of one long sum, and two chains.
+// exp(-600) stands for less, which would be subnormal and slow.
 template <class Rule, class T>
 VMF_FN Moments<T> quadrature_moments(T v, T w) {
-    // From the tails inwards, so that the small terms are added first; exp(-600) stands for less, which would be subnormal
-    // and slow.
-    T mass = T(0.0), mean = T(0.0), exp_minus = T(0.0);
+    T mass[2] = {T(0.0), T(0.0)};
+    T mean[2] = {T(0.0), T(0.0)};
+    T exp_minus[2] = {T(0.0), T(0.0)};
     for (int j = Rule::left - 1; j >= 0; --j) {
-        const T f = exp_(max_(fma_(v, T(Rule::sinh(j)), -(w * T(Rule::cosh(j)))), T(-600.0)));
-        mass = mass + f;
-        mean = fma_(f, T(-Rule::step * (j + 1)), mean);
-        exp_minus = fma_(f, T(Rule::exp(j)), exp_minus);
+        const T f = exp_(max_(fms_(v, T(Rule::sinh(j)), w * T(Rule::cosh(j))), T(-600.0)));
+        mass[j & 1] = mass[j & 1] + f;
+        mean[j & 1] = fma_(f, T(-Rule::step * (j + 1)), mean[j & 1]);
+        exp_minus[j & 1] = fma_(f, T(Rule::exp(j)), exp_minus[j & 1]);
     }
-    T right = T(0.0);
+    T right[2] = {T(0.0), T(0.0)};
+    T right_minus[2] = {T(0.0), T(0.0)};
     for (int j = Rule::right - 1; j >= 0; --j) {
         const T f = exp_(max_(-fma_(v, T(Rule::sinh(j)), w * T(Rule::cosh(j))), T(-600.0)));
-        right = right + f;
-        mean = fma_(f, T(Rule::step * (j + 1)), mean);
-        exp_minus = fma_(f, T(Rule::exp_minus(j)), exp_minus);
+        right[j & 1] = right[j & 1] + f;
+        mean[j & 1] = fma_(f, T(Rule::step * (j + 1)), mean[j & 1]);
+        right_minus[j & 1] = fma_(f, T(Rule::exp_minus(j)), right_minus[j & 1]);
     }
-    return {(mass + right) + T(1.0), mean, exp_minus + T(1.0)};
+    return {((mass[1] + right[1]) + (mass[0] + right[0])) + T(1.0), mean[0] + mean[1],
+            ((exp_minus[1] + right_minus[1]) + (exp_minus[0] + right_minus[0])) + T(1.0)};
 }
 
 template <class Rule, bool scaled, class T>
