@@ -37,11 +37,16 @@ def test_the_fit_of_a_file_is_the_fit_of_its_rows(save):
 def test_chunks_of_any_size_give_the_same_fit(save, monkeypatch):
     path = save("x.npy", ROWS)
     whole = fit_files([path])
-    for memory in (1, 1000, 7777):
-        monkeypatch.setattr(
-            embedding_file.EmbeddingFile.chunks, "__kwdefaults__", {"memory": memory}
-        )
-        parts = fit_files([path])
+    chunks = embedding_file.EmbeddingFile.chunks
+    for memory, number in ((1, 500), (1000, 17), (7777, 3)):
+        calls = []
+
+        def limited(self, *, memory, limit=memory):
+            return chunks(self, memory=limit)
+
+        monkeypatch.setattr(embedding_file.EmbeddingFile, "chunks", limited)
+        parts = fit_files([path], progress=lambda *call, calls=calls: calls.append(call))
+        assert len(calls) == number
         np.testing.assert_allclose(parts.concentration, whole.concentration, rtol=1e-14)
         np.testing.assert_allclose(parts.mean_direction, whole.mean_direction, rtol=1e-14)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vmf.embeddings.atomic_output import PathLike
-from vmf.embeddings.embedding_file import EmbeddingFile, FloatRows
+from vmf.embeddings.embedding_file import DEFAULT_CHUNK_BYTES, EmbeddingFile, FloatRows
 from vmf.embeddings.errors import EmbeddingError
 from vmf.embeddings.registry import open_embeddings
 from vmf.estimation import (
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int], None]
 """Called with the rows done so far and the rows in all."""
+
+_LABELLED_CHUNK_BYTES = 32 << 20
+"""A chunk is split by class; of a larger one the parts are larger. With 1000 classes of 2048
+dimensions, chunks of 32 MB take half the time that chunks of 8 MB take."""
 
 
 def fit_files(
@@ -161,7 +165,7 @@ def _by_class(
             initial=statistics,
         )
 
-    _read_all(files, add, progress)
+    _read_all(files, add, progress, _LABELLED_CHUNK_BYTES)
     return {label: statistics[code] for code, label in enumerate(labels.classes)}
 
 
@@ -169,12 +173,13 @@ def _read_all(
     files: Sequence[EmbeddingFile],
     add: Callable[[int, FloatRows, int], None],
     progress: Progress | None,
+    memory: int = DEFAULT_CHUNK_BYTES,
 ) -> None:
     """Call ``add(first row in its file, rows, first row over all files)`` for every chunk."""
     total = sum(file.rows for file in files) if progress else 0
     done = 0
     for file in files:
-        for start, rows in file.chunks():
+        for start, rows in file.chunks(memory=memory):
             try:
                 add(start, rows, done)
             except BadRowError as error:
