@@ -29,6 +29,7 @@ from vmf.special import log_normalizer_e
 FloatArray = npt.NDArray[np.float64]
 
 _NEAR = 1e-2
+_BLOCK_ELEMENTS = 1 << 18  # 2 MB of float64
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,7 @@ class Scorer:
 
     def __init__(self, model: Model) -> None:
         self._model = model
+        self.classes = len(model.classes)
         # log C_p(kappa) + kappa: the log-density at the mean direction.
         self._log_peak = np.log(model.proportions) + log_normalizer_e(
             float(model.dimension), model.concentration
@@ -165,10 +167,9 @@ def score_file(
     with open_table(output, columns, total) as table:
         for start, rows in file.chunks():
             try:
-                directions, off_unit = unit_rows(rows, on_bad_rows, start)
+                scores, off_unit = _score_in_blocks(scorer, rows, on_bad_rows, start)
             except BadRowError as error:
                 raise bad_row(file, error) from error
-            scores = scorer(directions)
             bad = scores.likeliest < 0
             chunk: dict[str, npt.NDArray[np.generic]] = {
                 "row": np.arange(start, start + len(rows)),
@@ -193,6 +194,31 @@ def score_file(
         mean_log_density=sum_log_density / scored if scored else math.nan,
         mean_cosine=sum_cosine / scored if scored else math.nan,
     )
+
+
+def _score_in_blocks(
+    scorer: Scorer, rows: FloatRows, on_bad_rows: OnBadRows, first_row: int
+) -> tuple[Scores, int]:
+    """Score ``rows`` in blocks, and count those off unit length.
+
+    A block is small enough for its float64 copy to stay in cache (4 times faster for one class),
+    but has several rows a class: below that the matrix product is slow (half as fast for 500).
+    """
+    step = max(_BLOCK_ELEMENTS // rows.shape[1], 4 * scorer.classes)
+    parts: list[Scores] = []
+    off_unit = 0
+    for start in range(0, len(rows), step):
+        block = rows[start : start + step]
+        directions, count = unit_rows(block, on_bad_rows, first_row + start)
+        parts.append(scorer(directions))
+        off_unit += count
+    joined = Scores(
+        np.concatenate([part.log_density for part in parts]),
+        np.concatenate([part.cosine for part in parts]),
+        np.concatenate([part.probability for part in parts]),
+        np.concatenate([part.likeliest for part in parts]),
+    )
+    return joined, off_unit
 
 
 def unit_rows(rows: FloatRows, on_bad_rows: OnBadRows, first_row: int) -> tuple[FloatArray, int]:
