@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 NUMBER = re.compile(r"-?\d+\.?\d*(?:e-?\d+)?")
 
 
-def sessions() -> list[tuple[str, str]]:
+def shown_commands() -> list[tuple[str, str]]:
     """Every command of the page with the output shown below it, in order."""
     text = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8").replace("\\\n", "")
     blocks = re.findall(r"```console\n(.*?)```", text, re.DOTALL)
@@ -32,7 +32,7 @@ def test_the_page_shows_what_the_commands_print(tmp_path, monkeypatch):
         pytest.skip("the example embeddings are not in this distribution")
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     monkeypatch.chdir(tmp_path)
-    shown = sessions()
+    shown = shown_commands()
     assert len([command for command, output in shown if output]) >= 5
     for command, expected in shown:
         program, *arguments = shlex.split(command)

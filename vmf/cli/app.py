@@ -48,7 +48,7 @@ def vmf(
     Fits the von Mises-Fisher distribution to the directions of embedding vectors, exactly in 2 or
     in 100 000 dimensions, and scores others with it.
 
-    A first session:
+    To begin with:
 
         vmf fit features.npy -o model.safetensors
         vmf score model.safetensors new.npy -o scores.csv
