@@ -1,5 +1,6 @@
 """Points where errors hide: both sides of every border between regions, and next to the zeros of
-the logarithms."""
+the logarithms.
+"""
 
 from __future__ import annotations
 

@@ -77,7 +77,8 @@ def zero_order(rng: np.random.Generator, n: int) -> Points:
 
 def ratio(rng: np.random.Generator, n: int) -> Points:
     """v in 1e-3..1e7 log-uniform (some integers, half-integers); x log-uniform in 1e-3..1e8 or,
-    for half of the points, within a factor 1e3 of max(v, 1)."""
+    for half of the points, within a factor 1e3 of max(v, 1).
+    """
     v = log_uniform(rng, 1e-3, 1e7, n)
     kind = rng.random(n)
     v = np.where(kind < 0.15, np.ceil(v), np.where(kind < 0.3, np.floor(v) + 0.5, v))
@@ -87,7 +88,8 @@ def ratio(rng: np.random.Generator, n: int) -> Points:
 
 def dimensions(rng: np.random.Generator, n: int) -> Points:
     """p from 2 to 1e7 (log-spaced integers), kappa log-uniform in 1e-3..1e8 or, for half of the
-    points, within a factor 1e3 of p."""
+    points, within a factor 1e3 of p.
+    """
     p = log_spaced_integers(rng, 2, 10**7, n)
     near = log_uniform(rng, 1e-3, 1e3, n) * p
     return p, np.where(rng.random(n) < 0.5, near, log_uniform(rng, 1e-3, 1e8, n))
@@ -95,7 +97,8 @@ def dimensions(rng: np.random.Generator, n: int) -> Points:
 
 def concentration(rng: np.random.Generator, n: int) -> Points:
     """p from 2 to 1e7 (log-spaced integers), R in 1e-12..1 - 1e-12: uniform, log-uniform towards
-    0 and log-uniform towards 1, a third each (so 1 - R is distributed like R)."""
+    0 and log-uniform towards 1, a third each (so 1 - R is distributed like R).
+    """
     p = log_spaced_integers(rng, 2, 10**7, n)
     third = n // 3
     r = np.concatenate(

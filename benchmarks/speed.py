@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from benchmarks import point_sets
 from benchmarks.implementations import SCIPY, implementation
+from benchmarks.operations import operations, peak_gflops
 
 Array = NDArray[np.float64]
 Function = Callable[[Array, Array], Array]
@@ -46,11 +47,6 @@ OF_DIMENSION = (
 )  # fmt: skip
 INVERSES = ("concentration", "concentration_c")
 FUNCTIONS = (*OF_ORDER, *OF_DIMENSION, *INVERSES)
-
-# Floating-point operations a value in the uniform region (a fused multiply-add counts as two),
-# counted in the sources of kernels/; with the measured peak they give the distance from the
-# machine's limit.
-FLOPS: dict[str, float] = {}
 
 
 def fixed_order(p: int) -> point_sets.Draw:
@@ -101,15 +97,6 @@ def _set_threads(n: int) -> bool:
     return True
 
 
-def _peak_gflops() -> float | None:
-    try:
-        from vmf import _core
-    except ImportError:
-        return None
-    kernel = getattr(_core, "fma_peak", None)
-    return None if kernel is None else float(kernel())
-
-
 def _ratio(ours: float | None, scipy: float | None) -> float | None:
     return scipy / ours if ours and scipy else None
 
@@ -142,7 +129,8 @@ def time_sets(
                 [getattr(ours, name, None), getattr(SCIPY, name, None)], v, x, repeats
             )
             row: dict[str, Any] = {"function": name, "points": points, "vmf_ns": mine, "scipy_ns": scipy,
-                   "ratio": _ratio(mine, scipy)}  # fmt: skip
+                   "ratio": _ratio(mine, scipy),
+                   "operations": operations(name, v[:2000], x[:2000])}  # fmt: skip
             rows.append(row)
             print(f"{name:28s} {points:13s} {_show(mine)} {_show(scipy)} {_show(row['ratio'], '7.1f')}",
                   flush=True)  # fmt: skip
@@ -202,16 +190,20 @@ def time_threads(ours: Any, names: list[str], rng: np.random.Generator) -> list[
     return rows
 
 
-def _at_limit(rows: list[dict[str, Any]], peak: float | None) -> None:
+def _at_limit(rows: list[dict[str, Any]]) -> None:
+    """Print how far each figure is from the rate at which one thread can multiply and add."""
+    peak = peak_gflops()
     if peak is None:
-        print("floating-point limit: skipped, vmf._core.fma_peak is absent")
+        print("floating-point limit: skipped, no C++ compiler ($CXX, g++)")
         return
     print(f"floating-point limit of one thread: {peak:.1f} GFLOP/s")
     for row in rows:
-        flops = FLOPS.get(row["function"])
-        if flops and row["vmf_ns"]:
-            row["percent_of_peak"] = 100 * flops / row["vmf_ns"] / peak
-            print(f"  {row['function']:14s} {row['points']:13s} {row['percent_of_peak']:5.1f} %")
+        if row["operations"] and row["vmf_ns"]:
+            row["percent_of_peak"] = 100 * row["operations"] / row["vmf_ns"] / peak
+            print(
+                f"  {row['function']:22s} {row['points']:13s} {row['operations']:6.0f} operations"
+                f" a value, {row['percent_of_peak']:5.1f} % of the limit"
+            )
 
 
 def _verdicts(rows: list[dict[str, Any]], cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -232,6 +224,8 @@ def _verdicts(rows: list[dict[str, Any]], cells: list[dict[str, Any]]) -> list[d
              "bar": LEAST_BAR},
             {"function": name, "what": "least where SciPy is finite",
              "ratio": min(ranges + answered), "bar": LEAST_BAR},
+            {"function": name, "what": "fixed order, median", "ratio": float(np.median(fixed)),
+             "bar": FIXED_ORDER_BAR},
             {"function": name, "what": "fixed order, least", "ratio": min(fixed),
              "bar": FIXED_ORDER_BAR},
         ]  # fmt: skip
@@ -290,7 +284,7 @@ def main(arguments: list[str] | None = None) -> int:
             cells += time_cells(ours, name, rng, options.cell_points, options.repeats)
         print()
         threads = time_threads(ours, [f for f in options.functions if f in BARRED], rng)
-    _at_limit(rows, _peak_gflops())
+    _at_limit(rows)
     bars = _verdicts(rows, cells)
     record = {"seed": seed, "points": options.points, "rows": rows, "cells": cells,
               "threads": threads, "bars": bars}  # fmt: skip

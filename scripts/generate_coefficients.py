@@ -84,15 +84,28 @@ def array(name: str, values: list[float], comment: str) -> str:
 def constant(name: str, value: arb) -> str:
     hi, lo = twofold(value)
     return (
-        f"constexpr double {name} = {literal(hi)};\n"
-        f"constexpr double {name}_tail = {literal(lo)};\n"
+        f"constexpr double {name} = {literal(hi)};\nconstexpr double {name}_tail = {literal(lo)};\n"
     )
+
+
+def split(name: str, value: arb, bits: int) -> list[str]:
+    """Declare value = head + tail with a head of so many bits, so that small multiples of it are exact."""
+    mantissa, exponent = math.frexp(nearest(value))
+    head = math.ldexp(math.floor(math.ldexp(mantissa, bits)), exponent - bits)
+    return [
+        f"constexpr double {name}_head = {literal(head)};",
+        f"constexpr double {name}_tail = {literal(nearest(value - arb(head)))};",
+    ]
 
 
 def logarithm_table() -> str:
     reciprocal, high, low = [], [], []
     pi = arb.pi()
-    added = {"two_pi": (2 * pi).log(), "two_over_pi": (2 / pi).log(), "half_over_pi": -(2 * pi).log()}
+    added = {
+        "two_pi": (2 * pi).log(),
+        "two_over_pi": (2 / pi).log(),
+        "half_over_pi": -(2 * pi).log(),
+    }
     shifted: dict[str, list[tuple[float, float]]] = {name: [] for name in added}
     ln2 = arb(2).log()
     for i in range(16):
@@ -106,11 +119,11 @@ def logarithm_table() -> str:
         reciprocal.append(float(c))
         high.append(hi)
         low.append(lo)
-    mantissa, exponent = math.frexp(nearest(ln2))
-    ln2_head = math.ldexp(math.floor(math.ldexp(mantissa, 40)), exponent - 40)
     return "\n".join(
         [
-            array("log_reciprocal", reciprocal, "1/m to seven bits for m in [1 + i/16, 1 + (i+1)/16)"),
+            array(
+                "log_reciprocal", reciprocal, "1/m to seven bits for m in [1 + i/16, 1 + (i+1)/16)"
+            ),
             array("log_offset", high, "-log of it, less log 2 where m >= 1.4375"),
             array("log_offset_tail", low, "what the doubles above leave over"),
             *(
@@ -121,9 +134,11 @@ def logarithm_table() -> str:
                     (1, "_tail", "and what the doubles leave over"),
                 )
             ),
+            array("exp_sixteenths", [nearest((ln2 * i / 16).exp()) for i in range(16)], "2^(i/16)"),
+            "// ln 2/16 = head + tail; head has 36 bits.",
+            *split("ln2_sixteenth", ln2 / 16, 36),
             "// ln 2 = head + tail; head has 40 bits, so that integer multiples of it are exact.",
-            f"constexpr double ln2_head = {literal(ln2_head)};",
-            f"constexpr double ln2_tail = {literal(nearest(ln2 - arb(ln2_head)))};",
+            *split("ln2", ln2, 40),
             "",
         ]
     )
@@ -131,9 +146,7 @@ def logarithm_table() -> str:
 
 def reciprocal_gamma(terms: int) -> list[arb]:
     """Taylor coefficients of 1/Gamma(1 + m) about 0, from exp(gamma m - sum zeta(k) (-m)^k/k)."""
-    logs = [arb(0), arb.const_euler()] + [
-        -arb(k).zeta() * (-1) ** k / k for k in range(2, terms)
-    ]
+    logs = [arb(0), arb.const_euler()] + [-arb(k).zeta() * (-1) ** k / k for k in range(2, terms)]
     series = [arb(1)]
     for n in range(1, terms):
         series.append(sum((j * logs[j] * series[n - j] for j in range(1, n + 1)), arb(0)) / n)
@@ -152,18 +165,26 @@ def log_gamma_tables() -> str:
             array("temme_gamma_1_tail", [t for _, t in gamma_1], "and what the doubles leave over"),
             array("temme_gamma_2", [h for h, _ in gamma_2], "Gamma_2(m) in powers of m^2"),
             array("temme_gamma_2_tail", [t for _, t in gamma_2], "and what the doubles leave over"),
-            array("log_gamma_ratio", [h for h, _ in ratio_parts], "log Gamma(1 + v)/v in powers of v"),
-            array("log_gamma_ratio_tail", [t for _, t in ratio_parts], "and what the doubles leave over"),
+            array(
+                "log_gamma_ratio", [h for h, _ in ratio_parts], "log Gamma(1 + v)/v in powers of v"
+            ),
+            array(
+                "log_gamma_ratio_tail",
+                [t for _, t in ratio_parts],
+                "and what the doubles leave over",
+            ),
         ]
     )
 
 
-def quadrature(name: str, w_low: float, w_high: float, x_low: float, v_high: float, bits: int) -> str:
+def quadrature(
+    name: str, w_low: float, w_high: float, x_low: float, v_high: float, bits: int
+) -> str:
     """Nodes u_j = j h for int exp(-w (cosh u - 1) - v (sinh u - u)) du, w in [w_low, w_high], x >= x_low,
     v <= v_high.
 
-    On the contour Im u = d the integrand's modulus is that of the same integral with x cos d for x, whose saddle has the
-    height g(d) = S(x cos d) - S(x), S(x) = v asinh(v/x) - sqrt(v^2 + x^2). The rule's error is
+    On the contour Im u = d the integrand's modulus is that of the same integral with x cos d for x, whose saddle has
+    the height g(d) = S(x cos d) - S(x), S(x) = v asinh(v/x) - sqrt(v^2 + x^2). The rule's error is
     below 2 exp(g(d) - 2 pi d/h) for every d < pi/2; h is the largest with a bound under 2^-bits. The sum ends
     where the integrand and its product with exp(-u), of which the moment is wanted too, are below 2^-bits of the peak
     for every (v, x) allowed.
@@ -178,9 +199,7 @@ def quadrature(name: str, w_low: float, w_high: float, x_low: float, v_high: flo
     for i in range(51):
         v = min(w_high * i / 50, v_high, math.sqrt(w_high**2 - x_low**2))
         corners.append((v, math.sqrt(w_high**2 - v * v)))
-    growth = [
-        max(saddle(v, x * math.cos(d)) - saddle(v, x) for v, x in corners) for d in angles
-    ]
+    growth = [max(saddle(v, x * math.cos(d)) - saddle(v, x) for v, x in corners) for d in angles]
 
     def bound(h: float) -> float:
         return min(g - 2 * math.pi * d / h for d, g in zip(angles, growth, strict=True))
@@ -245,8 +264,10 @@ def render() -> str:
         logarithm_table(),
         log_gamma_tables(),
         quadrature("quadrature_1", 0.5, 3.0, 0.5, 15.5, 58),
-        quadrature("quadrature_3", 3.0, 8.0, 0.5, 15.5, 58),
-        quadrature("quadrature_8", 8.0, 24.75, 0.5, 15.5, 58),
+        quadrature("quadrature_3", 3.0, 8.0, 0.5, 4.0, 58),
+        quadrature("quadrature_8", 8.0, 24.75, 0.5, 4.0, 58),
+        quadrature("quadrature_3v", 3.0, 8.0, 0.5, 15.5, 58),
+        quadrature("quadrature_8v", 8.0, 24.75, 0.5, 15.5, 58),
         constant("two_pi", 2 * pi),
         constant("log_two_pi", (2 * pi).log()),
         constant("half_pi", pi / 2),
@@ -263,7 +284,11 @@ def main() -> int:
     text = render()
     if parser.parse_args().check:
         same = HEADER.exists() and HEADER.read_text() == text
-        print("coefficients.hpp is up to date" if same else "coefficients.hpp differs: run this script")
+        print(
+            "coefficients.hpp is up to date"
+            if same
+            else "coefficients.hpp differs: run this script"
+        )
         return 0 if same else 1
     HEADER.write_text(text)
     return 0

@@ -152,7 +152,7 @@ TABLE = (
         "dim",
         "rbar",
         "Concentration kappa with A_p(kappa) = rbar: the maximum-likelihood estimate.",
-        "|A_p(kappa) - rbar| <= 4 eps rbar, after three evaluations of A_p. 0 at rbar = 0, inf at\n"
+        "|A_p(kappa) - rbar| <= 4 eps rbar, after at most four evaluations of A_p. 0 at rbar = 0, inf at\n"
         "rbar = 1, NaN outside [0, 1].\n"
         "Source: Newton's method on A/(1 - A^2) from Amos (1974).",
     ),

@@ -516,6 +516,17 @@ VMF_TABLE double log_offset_half_over_pi_tail[16] = {
     -0x1.4c50047f921b4p-58, 0x1.410f40da7b4abp-54, 0x1.dcef0363c194bp-54, 0x1.65b5a1b7ff5dfp-54,
 };
 
+// 2^(i/16)
+VMF_TABLE double exp_sixteenths[16] = {
+    0x1.0000000000000p+0, 0x1.0b5586cf9890fp+0, 0x1.172b83c7d517bp+0, 0x1.2387a6e756238p+0,
+    0x1.306fe0a31b715p+0, 0x1.3dea64c123422p+0, 0x1.4bfdad5362a27p+0, 0x1.5ab07dd485429p+0,
+    0x1.6a09e667f3bcdp+0, 0x1.7a11473eb0187p+0, 0x1.8ace5422aa0dbp+0, 0x1.9c49182a3f090p+0,
+    0x1.ae89f995ad3adp+0, 0x1.c199bdd85529cp+0, 0x1.d5818dcfba487p+0, 0x1.ea4afa2a490dap+0,
+};
+
+// ln 2/16 = head + tail; head has 36 bits.
+constexpr double ln2_sixteenth_head = 0x1.62e42fefa0000p-5;
+constexpr double ln2_sixteenth_tail = 0x1.cf79abc9e3b3ap-44;
 // ln 2 = head + tail; head has 40 bits, so that integer multiples of it are exact.
 constexpr double ln2_head = 0x1.62e42fefa2000p-1;
 constexpr double ln2_tail = 0x1.9ef35793c7673p-41;
@@ -644,12 +655,112 @@ VMF_TABLE double quadrature_1_exp_minus[36] = {
     0x1.9311ea06ad1aap-10, 0x1.4b3b91b25517bp-10, 0x1.1032d9833fc3bp-10, 0x1.bf5f331af2293p-11,
 };
 
-// Step 0.162109375, 44 nodes to the left and 20 to the right: w in [3.0, 8.0], x >= 0.5, v <= 15.5.
-constexpr double quadrature_3_step = 0x1.4c00000000000p-3;
-constexpr int quadrature_3_left = 44;
-constexpr int quadrature_3_right = 20;
+// Step 0.1787109375, 40 nodes to the left and 18 to the right: w in [3.0, 8.0], x >= 0.5, v <= 4.0.
+constexpr double quadrature_3_step = 0x1.6e00000000000p-3;
+constexpr int quadrature_3_left = 40;
+constexpr int quadrature_3_right = 18;
 // cosh u_j - 1
-VMF_TABLE double quadrature_3_cosh[44] = {
+VMF_TABLE double quadrature_3_cosh[40] = {
+    0x1.065473186578bp-6, 0x1.086e150748cf9p-4, 0x1.2d7482fc7184ap-3, 0x1.10f72edcf1a0ep-2,
+    0x1.b4bc62cd0b982p-2, 0x1.43a4360d3b308p-1, 0x1.c7aca87b1e037p-1, 0x1.3558f52510ad6p+0,
+    0x1.98f6325e9c075p+0, 0x1.08ef551940f8ap+1, 0x1.51f8c58579bf3p+1, 0x1.a9ee287be71efp+1,
+    0x1.09d0479ba5b46p+2, 0x1.49393aa89e220p+2, 0x1.9539c002668d9p+2, 0x1.f040e47f87ec6p+2,
+    0x1.2e9c716a74cc9p+3, 0x1.6fcf8483e848bp+3, 0x1.bdd029c912308p+3, 0x1.0d8eea2eac354p+4,
+    0x1.455ab330677d0p+4, 0x1.8814d7a717a59p+4, 0x1.d7e05bb5e7fafp+4, 0x1.1ba5b21da6531p+5,
+    0x1.54b214ae98c97p+5, 0x1.98e9018280deap+5, 0x1.ea79ae51ec9fcp+5, 0x1.260061727105dp+6,
+    0x1.604ee14a99150p+6, 0x1.a6065347ee6c0p+6, 0x1.f9623d5c06d6ep+6, 0x1.2e86fe083f986p+7,
+    0x1.6a1d524c076f7p+7, 0x1.b15c978c34c35p+7, 0x1.03466feb0e40fp+8, 0x1.363443a55ffe4p+8,
+    0x1.731948920e64cp+8, 0x1.bbe8b27d9dac3p+8, 0x1.097bb1e0ceb59p+9, 0x1.3d8785348d6f0p+9,
+};
+
+// sinh u_j - u_j
+VMF_TABLE double quadrature_3_sinh[40] = {
+    0x1.f388da2679ec9p-11, 0x1.f5eed5ef4097ep-8, 0x1.aae63272d361fp-6, 0x1.ffa2f016205bcp-5,
+    0x1.faddb8c175492p-4, 0x1.bdac92b0d271ep-3, 0x1.69411cba2a99dp-2, 0x1.1421699a64d3fp-1,
+    0x1.93eabaea02531p-1, 0x1.1d8116a56adfbp+0, 0x1.88d7d1927cc16p+0, 0x1.0870462c7a72cp+1,
+    0x1.5db6c11765418p+1, 0x1.c7b5f20261958p+1, 0x1.25472833ac10cp+2, 0x1.759603bbff8b1p+2,
+    0x1.d7b7a85e9381fp+2, 0x1.279727dbe1160p+3, 0x1.701589dafedb7p+3, 0x1.c7d825d70c23bp+3,
+    0x1.18eea72f9cfb0p+4, 0x1.58dc8388e9549p+4, 0x1.a5d92cf5a104fp+4, 0x1.01399a0c6d351p+5,
+    0x1.38dc959d18cbbp+5, 0x1.7ba95ad258a8cp+5, 0x1.cbcf3eea7dac0p+5, 0x1.15f5820556f8ap+6,
+    0x1.4f8e21ccabf8ap+6, 0x1.948f849a2be3fp+6, 0x1.e73538159067ep+6, 0x1.25154f9dc3d11p+7,
+    0x1.60506a51d35f5p+7, 0x1.a7346a7b41e09p+7, 0x1.fc09640a55808p+7, 0x1.30c4da59fbf75p+8,
+    0x1.6d7c3081fab40p+8, 0x1.b61de8d6ee497p+8, 0x1.067f7314459e0p+9, 0x1.3a746b7257071p+9,
+};
+
+// exp u_j
+VMF_TABLE double quadrature_3_exp[40] = {
+    0x1.3217c2e7a6652p+0, 0x1.6dfcd02663cd9p+0, 0x1.b59a2929597e2p+0, 0x1.059d719bf6b59p+1,
+    0x1.38ce7a1fad1d5p+1, 0x1.7603d6ae5bf34p+1, 0x1.bf334db60cd41p+1, 0x1.0b5a6a7c90c5dp+2,
+    0x1.3faae3f4e74c3p+2, 0x1.7e37f035fb344p+2, 0x1.c90257275c0ffp+2, 0x1.11379baa18647p+3,
+    0x1.46add413ac2a9p+3, 0x1.869a19d4e7766p+3, 0x1.d308741b094f3p+3, 0x1.1735ba0ee1ddep+4,
+    0x1.4dd822ccdf46cp+4, 0x1.8f2b562fe4af5p+4, 0x1.dd46d9d208860p+4, 0x1.1d557e8d19239p+5,
+    0x1.552aad30023c0p+5, 0x1.97ecad98007d1p+5, 0x1.e7bec455c47ffp+5, 0x1.2397a61509c41p+6,
+    0x1.5ca65525d8ca9p+6, 0x1.a0df2e2a6cc3bp+6, 0x1.f271769e3525ep+6, 0x1.29fcf1bbe3ff4p+7,
+    0x1.644c018ba286dp+7, 0x1.aa03ebf10d280p+7, 0x1.fd603ab8cb9f6p+7, 0x1.308626d301b4bp+8,
+    0x1.6c1c9e4eed676p+8, 0x1.b35c0103bb51fp+8, 0x1.044630f81c809p+9, 0x1.37340effadfadp+9,
+    0x1.74191c8a048c6p+9, 0x1.bce88daa45fadp+9, 0x1.09fba27a8a29cp+10, 0x1.3e077853723b1p+10,
+};
+
+// exp(-u_j)
+VMF_TABLE double quadrature_3_exp_minus[40] = {
+    0x1.ac35c162398d5p-1, 0x1.6621e4f50a98cp-1, 0x1.2b85ef2b85c61p-1, 0x1.f502d0da2d956p-2,
+    0x1.a304f49cae45ep-2, 0x1.5e7222c20d280p-2, 0x1.2518343c116d0p-2, 0x1.ea4202bef21b5p-3,
+    0x1.9a06a74cd6ee1p-3, 0x1.56ec9c68b88cap-3, 0x1.1ecdcbc3b5e81p-3, 0x1.dfbc49ed95854p-4,
+    0x1.9139c3fcc4ea7p-4, 0x1.4f9069db55cf5p-4, 0x1.18a5f3ae9f335p-4, 0x1.d57061c430a68p-5,
+    0x1.889d3b2b0b9bfp-5, 0x1.485ca80732b0fp-5, 0x1.129fee13551a8p-5, 0x1.cb5d0c988dbbcp-6,
+    0x1.8030032a07f73p-6, 0x1.415078b94413cp-6, 0x1.0cbb011bd81d2p-6, 0x1.c1811391dfeadp-7,
+    0x1.77f117ffdbe42p-7, 0x1.3a6b02835ec09p-7, 0x1.06f676ef3c140p-7, 0x1.b7db46834d1acp-8,
+    0x1.6fdf7b47198a2p-8, 0x1.33ab70a2034e6p-8, 0x1.01519d9bbde40p-8, 0x1.ae6a7bc745a17p-9,
+    0x1.67fa34101ac19p-9, 0x1.2d10f2e2ba035p-9, 0x1.f7978e02a336fp-10, 0x1.a52d901ba55b5p-10,
+    0x1.60404ec300f9cp-10, 0x1.269abd8afb985p-10, 0x1.ecc891794cc63p-11, 0x1.9c23667e99da8p-11,
+};
+
+// Step 0.142578125, 20 nodes to the left and 17 to the right: w in [8.0, 24.75], x >= 0.5, v <= 4.0.
+constexpr double quadrature_8_step = 0x1.2400000000000p-3;
+constexpr int quadrature_8_left = 20;
+constexpr int quadrature_8_right = 17;
+// cosh u_j - 1
+VMF_TABLE double quadrature_8_cosh[20] = {
+    0x1.4da089f10b01ep-7, 0x1.4f5354fc94d02p-5, 0x1.7c716997582ffp-4, 0x1.563041cac9e60p-3,
+    0x1.0f69d6bc44639p-2, 0x1.8e1c70b515b7bp-2, 0x1.14e232f447ff4p-1, 0x1.72c69158f2ec7p-1,
+    0x1.e2a4c748f9e2bp-1, 0x1.3361fec8d2ceep+0, 0x1.80ea79021a2eap+0, 0x1.db7ffee892d01p+0,
+    0x1.227d62d8fdee2p+1, 0x1.5fc05463772bbp+1, 0x1.a6c82e0fdf815p+1, 0x1.f90736e38480cp+1,
+    0x1.2c1516939711fp+2, 0x1.631080b454a4ep+2, 0x1.a29477e337e8dp+2, 0x1.ebec1615307e6p+2,
+};
+
+// sinh u_j - u_j
+VMF_TABLE double quadrature_8_sinh[20] = {
+    0x1.fb0c33119eabbp-12, 0x1.fc989086fa9e1p-9, 0x1.af5046bbcf0ffp-7, 0x1.016ac9bc5b8d7p-5,
+    0x1.fb622e76f1f7ep-5, 0x1.bb4cfff8bfdddp-4, 0x1.64a4f16b123e5p-3, 0x1.0e42e17239e99p-2,
+    0x1.877cd5ef14bcap-2, 0x1.11b8af04867b6p-1, 0x1.742345c137562p-1, 0x1.ee7bc3c1d9542p-1,
+    0x1.425e3dbc25f53p+0, 0x1.9db89cd1b5864p+0, 0x1.05f3be06eb1f0p+1, 0x1.47f3c0a1b0eb4p+1,
+    0x1.9693869c564d3p+1, 0x1.f3cc0f49323afp+1, 0x1.30f138b67fd35p+2, 0x1.71b9d835793c0p+2,
+};
+
+// exp u_j
+VMF_TABLE double quadrature_8_exp[20] = {
+    0x1.273af1d7132ffp+0, 0x1.5478e6f02823dp+0, 0x1.88a5b726ed212p+0, 0x1.c4d15e873c193p+0,
+    0x1.051ac39164545p+1, 0x1.2d1df61668b5ep+1, 0x1.5b42dbd3c323bp+1, 0x1.907a008483f85p+1,
+    0x1.cdd8cc9021104p+1, 0x1.0a4f9592c5832p+2, 0x1.331f06f8ad767p+2, 0x1.622f78325fde8p+2,
+    0x1.987640db88746p+2, 0x1.d70e516628f76p+2, 0x1.0f9efb05b2a81p+3, 0x1.393ebde14d5b0p+3,
+    0x1.693f6cf0e11c4p+3, 0x1.a09b442c76e13p+3, 0x1.e072d84cdbde1p+3, 0x1.15097b92aa6eap+4,
+};
+
+// exp(-u_j)
+VMF_TABLE double quadrature_8_exp_minus[20] = {
+    0x1.bbf720a161f83p-1, 0x1.80f89cbf42526p-1, 0x1.4dd0ec17fbc9cp-1, 0x1.217563d6ecc0bp-1,
+    0x1.f5fd90ed6624ap-2, 0x1.b34930b6e5c04p-2, 0x1.7971ed3306df5p-2, 0x1.474a413fabef5p-2,
+    0x1.1bccb8a2df08cp-2, 0x1.ec2d3a347c899p-3, 0x1.aac6b10bf41c5p-3, 0x1.7210e83d312fbp-3,
+    0x1.40e43faeaf387p-3, 0x1.16405fa9c688ap-3, 0x1.e28e011e8c4a8p-4, 0x1.a26ec83a72ae4p-4,
+    0x1.6ad4d15afad68p-4, 0x1.3a9e43eee1db5p-4, 0x1.10cfcb2e05600p-4, 0x1.d91eefdba1302p-5,
+};
+
+// Step 0.162109375, 44 nodes to the left and 20 to the right: w in [3.0, 8.0], x >= 0.5, v <= 15.5.
+constexpr double quadrature_3v_step = 0x1.4c00000000000p-3;
+constexpr int quadrature_3v_left = 44;
+constexpr int quadrature_3v_right = 20;
+// cosh u_j - 1
+VMF_TABLE double quadrature_3v_cosh[44] = {
     0x1.af8198d860aedp-7, 0x1.b258ee7aa4a9bp-5, 0x1.ee0160ccf9e6fp-4, 0x1.bddcb518974cdp-3,
     0x1.633387097dfa8p-2, 0x1.05e5d5ace0de2p-1, 0x1.6e93bebb77fe2p-1, 0x1.ee6545d68b52ep-1,
     0x1.445c1a6dc5a53p+0, 0x1.a0ce8565eb078p+0, 0x1.077c98c7be6a2p+1, 0x1.48e172af7fe84p+1,
@@ -664,7 +775,7 @@ VMF_TABLE double quadrature_3_cosh[44] = {
 };
 
 // sinh u_j - u_j
-VMF_TABLE double quadrature_3_sinh[44] = {
+VMF_TABLE double quadrature_3v_sinh[44] = {
     0x1.74bf21649816dp-11, 0x1.7637f6b37f13ep-8, 0x1.3dd3cc86bb2c5p-6, 0x1.7c2982108f5ecp-5,
     0x1.77a9a5e1b1071p-4, 0x1.4949e0601519bp-3, 0x1.09f0dbe97c404p-2, 0x1.94d85d2f995b6p-2,
     0x1.26b19a3be1a44p-1, 0x1.9e666b4c646a7p-1, 0x1.1b70aaf8e82d9p+0, 0x1.7b2b03633c3f6p+0,
@@ -679,7 +790,7 @@ VMF_TABLE double quadrature_3_sinh[44] = {
 };
 
 // exp u_j
-VMF_TABLE double quadrature_3_exp[44] = {
+VMF_TABLE double quadrature_3v_exp[44] = {
     0x1.2d0d9b15dd546p+0, 0x1.6208ff6a88a46p+0, 0x1.a057653eea8b2p+0, 0x1.e99ce2b397649p+0,
     0x1.1fe3be103d479p+1, 0x1.528e137139892p+1, 0x1.8e230b2c0d879p+1, 0x1.d4345d1b96002p+1,
     0x1.134d39e2ed9ddp+2, 0x1.43c06ec3074f3p+2, 0x1.7cba772219408p+2, 0x1.bfbb7a308f03fp+2,
@@ -694,7 +805,7 @@ VMF_TABLE double quadrature_3_exp[44] = {
 };
 
 // exp(-u_j)
-VMF_TABLE double quadrature_3_exp_minus[44] = {
+VMF_TABLE double quadrature_3v_exp_minus[44] = {
     0x1.b360d69b085cbp-1, 0x1.72391efa434c7p-1, 0x1.3ad18db569638p-1, 0x1.0bb495251cdd5p-1,
     0x1.c7491d9111b8cp-2, 0x1.8326bb29b72f7p-2, 0x1.4936a18d73bc0p-2, 0x1.17f22e7d7d4a6p-2,
     0x1.dc1a6a7ea6986p-3, 0x1.94da7dfdc6928p-3, 0x1.584434b4a535ap-3, 0x1.24bf0fde1c88fp-3,
@@ -709,11 +820,11 @@ VMF_TABLE double quadrature_3_exp_minus[44] = {
 };
 
 // Step 0.125, 50 nodes to the left and 19 to the right: w in [8.0, 24.75], x >= 0.5, v <= 15.5.
-constexpr double quadrature_8_step = 0x1.0000000000000p-3;
-constexpr int quadrature_8_left = 50;
-constexpr int quadrature_8_right = 19;
+constexpr double quadrature_8v_step = 0x1.0000000000000p-3;
+constexpr int quadrature_8v_left = 50;
+constexpr int quadrature_8v_right = 19;
 // cosh u_j - 1
-VMF_TABLE double quadrature_8_cosh[50] = {
+VMF_TABLE double quadrature_8v_cosh[50] = {
     0x1.005560b6db76fp-7, 0x1.01560b94c28bep-5, 0x1.23640f685b58ep-4, 0x1.0560c31574683p-3,
     0x1.9d310a496b6d1p-3, 0x1.2dc1747975a9ep-2, 0x1.a1a8523878344p-2, 0x1.160eaa3b3eaa1p-1,
     0x1.67a583f88f999p-1, 0x1.c6df7e92c8bf4p-1, 0x1.1a9d007e9d6fep+0, 0x1.5a37843c44045p+0,
@@ -730,7 +841,7 @@ VMF_TABLE double quadrature_8_cosh[50] = {
 };
 
 // sinh u_j - u_j
-VMF_TABLE double quadrature_8_sinh[50] = {
+VMF_TABLE double quadrature_8v_sinh[50] = {
     0x1.5599a01a5e1b0p-12, 0x1.5666ce84080f3p-9, 0x1.2208239ca08c3p-7, 0x1.59a01fcc772d9p-6,
     0x1.53e795dc19cc8p-5, 0x1.283596e9e347fp-4, 0x1.db29c68a757e3p-4, 0x1.66cfe2275cc13p-3,
     0x1.02d955a9a4812p-2, 0x1.685d79b2ebf98p-2, 0x1.e78b9fedffbcdp-2, 0x1.4230eaaf5a982p-1,
@@ -747,7 +858,7 @@ VMF_TABLE double quadrature_8_sinh[50] = {
 };
 
 // exp u_j
-VMF_TABLE double quadrature_8_exp[50] = {
+VMF_TABLE double quadrature_8v_exp[50] = {
     0x1.2216045b6f5cdp+0, 0x1.48b5e3c3e8186p+0, 0x1.747a513dbef6ap+0, 0x1.a61298e1e069cp+0,
     0x1.de455df80e3c0p+0, 0x1.0ef9db467dcf8p+1, 0x1.330e587b62b28p+1, 0x1.5bf0a8b145769p+1,
     0x1.8a448bb358768p+1, 0x1.bec38edb0faf0p+1, 0x1.fa3ff43d0eaf9p+1, 0x1.1ed3fe64fc541p+2,
@@ -764,7 +875,7 @@ VMF_TABLE double quadrature_8_exp[50] = {
 };
 
 // exp(-u_j)
-VMF_TABLE double quadrature_8_exp_minus[50] = {
+VMF_TABLE double quadrature_8v_exp_minus[50] = {
     0x1.c3d6a24ed8222p-1, 0x1.8ebef9eac820bp-1, 0x1.5fe4615e98e8fp-1, 0x1.368b2fc6f960ap-1,
     0x1.120dc934993e8p-1, 0x1.e3b40ebefcd7ep-2, 0x1.aadde095dad4bp-2, 0x1.78b56362cef38p-2,
     0x1.4c71b2477ab20p-2, 0x1.25618372a584fp-2, 0x1.02e8620c7602cp-2, 0x1.c8f87724b5c1dp-3,

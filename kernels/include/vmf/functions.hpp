@@ -33,7 +33,7 @@ struct OfOrder {
 // where a function has them.
 struct OfOrderK : OfOrder {
     static constexpr int first_region = 1;
-    static constexpr int last_small_region = 4;
+    static constexpr int last_small_region = 6;
 };
 template <class F>
 constexpr bool uses_region(int r) {
@@ -100,6 +100,10 @@ struct LogK : OfOrderK {
             return quadrature_log_k<Quadrature3, scaled>(v, x);
         } else if constexpr (R == region_quadrature8) {
             return quadrature_log_k<Quadrature8, scaled>(v, x);
+        } else if constexpr (R == region_quadrature3v) {
+            return quadrature_log_k<Quadrature3v, scaled>(v, x);
+        } else if constexpr (R == region_quadrature8v) {
+            return quadrature_log_k<Quadrature8v, scaled>(v, x);
         } else {
             return debye_log_k<terms_of<R>(), scaled>(v, x);
         }
@@ -154,6 +158,8 @@ struct KvRatio : OfOrderK {
         else if constexpr (R == region_quadrature1) return quadrature_kv_ratio<Quadrature1>(v, x);
         else if constexpr (R == region_quadrature3) return quadrature_kv_ratio<Quadrature3>(v, x);
         else if constexpr (R == region_quadrature8) return quadrature_kv_ratio<Quadrature8>(v, x);
+        else if constexpr (R == region_quadrature3v) return quadrature_kv_ratio<Quadrature3v>(v, x);
+        else if constexpr (R == region_quadrature8v) return quadrature_kv_ratio<Quadrature8v>(v, x);
         else return debye_kv_ratio<terms_of<R>()>(v, x);
     }
     VMF_FN static double special(double v, double x) {
@@ -207,6 +213,8 @@ struct LogKvDx : OfOrderK {
         else if constexpr (R == region_quadrature1) return quadrature_log_k_dx<Quadrature1>(v, x);
         else if constexpr (R == region_quadrature3) return quadrature_log_k_dx<Quadrature3>(v, x);
         else if constexpr (R == region_quadrature8) return quadrature_log_k_dx<Quadrature8>(v, x);
+        else if constexpr (R == region_quadrature3v) return quadrature_log_k_dx<Quadrature3v>(v, x);
+        else if constexpr (R == region_quadrature8v) return quadrature_log_k_dx<Quadrature8v>(v, x);
         else return debye_log_k_dx<terms_of<R>()>(v, x);
     }
     VMF_FN static double special(double v, double x) {
@@ -226,6 +234,8 @@ struct LogKvDv : OfOrderK {
         else if constexpr (R == region_quadrature1) return quadrature_log_k_dv<Quadrature1>(v, x);
         else if constexpr (R == region_quadrature3) return quadrature_log_k_dv<Quadrature3>(v, x);
         else if constexpr (R == region_quadrature8) return quadrature_log_k_dv<Quadrature8>(v, x);
+        else if constexpr (R == region_quadrature3v) return quadrature_log_k_dv<Quadrature3v>(v, x);
+        else if constexpr (R == region_quadrature8v) return quadrature_log_k_dv<Quadrature8v>(v, x);
         else return debye_log_k_dv<terms_of<R>()>(v, x);
     }
     VMF_FN static double special(double v, double x) {

@@ -67,26 +67,18 @@ VMF_FN Twofold<T> log_half_of(T x) {
     return fast_two_sum(s.hi, s.lo + (l.lo - T(ln2_tail)));
 }
 
-// exp(a) for -745 < a < 709, error < 1 ulp: a = n log 2 + r, Taylor to degree 13 on |r| < 0.35 (truncation 2^-57).
+// exp(a) for -745 < a < 709, error < 1 ulp: a = (n/16) log 2 + r, 2^(n/16) from a table of 16 and the exponent, Taylor's
+// polynomial of degree 7 on |r| < 0.022 (truncation 2^-59).
 template <class T>
 VMF_FN T exp_(T a) {
-    const T n = round_(a * T(1.4426950408889634));
-    const T r = fma_(n, T(-ln2_tail), fma_(n, T(-ln2_head), a));
-    T p = T(1.0 / 6227020800.0);
-    p = fma_(p, r, T(1.0 / 479001600.0));
-    p = fma_(p, r, T(1.0 / 39916800.0));
-    p = fma_(p, r, T(1.0 / 3628800.0));
-    p = fma_(p, r, T(1.0 / 362880.0));
-    p = fma_(p, r, T(1.0 / 40320.0));
-    p = fma_(p, r, T(1.0 / 5040.0));
-    p = fma_(p, r, T(1.0 / 720.0));
-    p = fma_(p, r, T(1.0 / 120.0));
-    p = fma_(p, r, T(1.0 / 24.0));
-    p = fma_(p, r, T(1.0 / 6.0));
-    p = fma_(p, r, T(0.5));
-    p = fma_(p, r, T(1.0));
-    p = fma_(p, r, T(1.0));
-    return scale_(p, n);
+    const T n = sixteenths(a * T(23.083120654223414));
+    const T r = fnma_(n, T(ln2_sixteenth_tail), fnma_(n, T(ln2_sixteenth_head), a));
+    const T rr = r * r;
+    const T even = fma_(fma_(rr, T(1.0 / 720.0), T(1.0 / 24.0)), rr, T(0.5));
+    const T odd = fma_(fma_(rr, T(1.0 / 5040.0), T(1.0 / 120.0)), rr, T(1.0 / 6.0));
+    const T p = fma_(fma_(odd, r, even), rr, r);
+    const T power = lookup_sixteenth(exp_sixteenths, n);
+    return scale_floor_(fma_(power, p, power), n * T(0.0625));
 }
 
 }  // namespace VMF_NAMESPACE

@@ -7,7 +7,7 @@
 //   debye13      w >= 42                           debye13      w >= 42
 //   debye20      w >= 24.5 or v >= 15.5            debye20      w >= 24.5 or v >= 15.5 or (v >= 12.75 and x < 1/2)
 //   near_origin  v < 1/16 and x < 1 (log I only)   temme        x < 1/2
-//   power_series x < 6 (log I only)                quadrature   the rest, by w: below 3, below 8, below 24.5
+//   power_series x < 6 (log I only)                quadrature   the rest, by w: < 3, < 8, < 24.5; by v: > 4
 //   shifted8     v >= 7.5
 //   shifted16    the rest
 //
@@ -32,11 +32,13 @@ enum Region : int {
     region_quadrature1 = 2,
     region_quadrature3 = 3,
     region_quadrature8 = 4,
-    region_debye20 = 5,
-    region_debye13 = 6,
-    region_debye7 = 7,
-    region_debye4 = 8,
-    region_count = 9,
+    region_quadrature3v = 5,
+    region_quadrature8v = 6,
+    region_debye20 = 7,
+    region_debye13 = 8,
+    region_debye7 = 9,
+    region_debye4 = 10,
+    region_count = 11,
 };
 
 template <class T>
@@ -89,6 +91,7 @@ template <class T>
 VMF_FN T region_k(T v, T x) {
     const T ww = fma_(v, v, x * x);
     T r = select(ww < T(64.0), T(double(region_quadrature3)), T(double(region_quadrature8)));
+    r = select(v > T(4.0), r + T(2.0), r);  // their v kind
     r = select(ww < T(9.0), T(double(region_quadrature1)), r);
     r = select(x < T(0.5), select(v >= T(12.75), T(double(region_debye20)), T(double(region_temme))), r);
     return unless_special<false>(v, x, debye_region(v, x, r));

@@ -5,7 +5,7 @@
 // relative error of a few 2^-104. They need -ffp-contract=off and no -ffast-math.
 #pragma once
 
-#include "platform.hpp"
+#include "lanes/scalar.hpp"
 
 namespace VMF_NAMESPACE {
 

@@ -73,6 +73,14 @@ VMF_FN Lanes scale_(Lanes a, Lanes k) {
     const __m256i second = _mm256_slli_epi64(_mm256_castpd_si256(((k - half) + shift).r), 52);
     return a * Lanes(_mm256_castsi256_pd(first)) * Lanes(_mm256_castsi256_pd(second));
 }
+VMF_FN Lanes sixteenths(Lanes a) { return round_(a); }
+VMF_FN Lanes lookup_sixteenth(const double* table, Lanes n) {
+    const __m256i bits = _mm256_castpd_si256(_mm256_add_pd(n.r, _mm256_set1_pd(6755399441055744.0)));
+    return _mm256_i64gather_pd(table, _mm256_and_si256(bits, _mm256_set1_epi64x(15)), 8);
+}
+VMF_FN Lanes scale_floor_(Lanes a, Lanes k) {
+    return scale_(a, Lanes(_mm256_floor_pd(k.r)));
+}
 VMF_FN Lanes lookup16(const double* table, Lanes m) {
     const __m256i i = _mm256_and_si256(_mm256_srli_epi64(_mm256_castpd_si256(m.r), 48), _mm256_set1_epi64x(15));
     return _mm256_i64gather_pd(table, i, 8);

@@ -73,6 +73,14 @@ VMF_FN Lanes exponent_of(Lanes a) { return _mm512_getexp_pd(a.r); }
 VMF_FN Lanes mantissa_of(Lanes a) { return _mm512_getmant_pd(a.r, _MM_MANT_NORM_1_2, _MM_MANT_SIGN_src); }
 VMF_FN Lanes scale_(Lanes a, Lanes k) { return _mm512_scalef_pd(a.r, k.r); }
 
+VMF_FN Lanes sixteenths(Lanes a) { return round_(a); }
+VMF_FN Lanes lookup_sixteenth(const double* table, Lanes n) {
+    // Adding 1.5 * 2^52 leaves the integer in the low bits; the permutation reads four of them.
+    const __m512i i = _mm512_castpd_si512(_mm512_add_pd(n.r, _mm512_set1_pd(6755399441055744.0)));
+    return _mm512_permutex2var_pd(_mm512_loadu_pd(table), i, _mm512_loadu_pd(table + 8));
+}
+VMF_FN Lanes scale_floor_(Lanes a, Lanes k) { return _mm512_scalef_pd(a.r, k.r); }
+
 VMF_FN Lanes lookup16(const double* table, Lanes m) {
     const __m512i i = _mm512_srli_epi64(_mm512_castpd_si512(m.r), 48);
     return _mm512_permutex2var_pd(_mm512_loadu_pd(table), i, _mm512_loadu_pd(table + 8));

@@ -76,6 +76,7 @@ VMF_PAIR_UNARY(abs_)
 VMF_PAIR_UNARY(reciprocal_)
 VMF_PAIR_UNARY(reciprocal_sqrt_)
 VMF_PAIR_UNARY(round_)
+VMF_PAIR_UNARY(sixteenths)
 VMF_PAIR_UNARY(exponent_of)
 VMF_PAIR_UNARY(mantissa_of)
 #undef VMF_PAIR_UNARY
@@ -92,6 +93,12 @@ template <class L>
 VMF_FN Pair<L> min_(Pair<L> x, Pair<L> y) { return {min_(x.a, y.a), min_(x.b, y.b)}; }
 template <class L>
 VMF_FN Pair<L> scale_(Pair<L> x, Pair<L> k) { return {scale_(x.a, k.a), scale_(x.b, k.b)}; }
+template <class L>
+VMF_FN Pair<L> scale_floor_(Pair<L> x, Pair<L> k) { return {scale_floor_(x.a, k.a), scale_floor_(x.b, k.b)}; }
+template <class L>
+VMF_FN Pair<L> lookup_sixteenth(const double* table, Pair<L> n) {
+    return {lookup_sixteenth(table, n.a), lookup_sixteenth(table, n.b)};
+}
 template <class L>
 VMF_FN Pair<L> lookup16(const double* table, Pair<L> m) { return {lookup16(table, m.a), lookup16(table, m.b)}; }
 

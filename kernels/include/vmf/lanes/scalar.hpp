@@ -78,6 +78,13 @@ VMF_FN double scale_(double a, double k) {
     return a * first * second;
 }
 
+// For the exponential: a rounded to an integer n (|a| < 2^50), table[n mod 16], and a * 2^floor(k).
+VMF_FN double sixteenths(double a) { return round_(a); }
+VMF_FN double lookup_sixteenth(const double* table, double n) {
+    return table[static_cast<long long>(n) & 15];
+}
+VMF_FN double scale_floor_(double a, double k) { return scale_(a, ::floor(k)); }
+
 // table[i], i the top four bits of the mantissa of m.
 VMF_FN double lookup16(const double* table, double m) { return table[(bits_of(m) >> 48) & 15]; }
 
