@@ -142,7 +142,7 @@ def row_sums(rows: Rows, weights: Vector | None) -> RowSums:
     n, dim = rows.shape
     sums = RowSums(np.zeros(dim), np.zeros(dim), np.empty(n))
     if rows.dtype != np.float16 and rows.flags.c_contiguous and rows.flags.aligned:
-        _core.row_sums(rows, weights, *sums)
+        _core.row_sums(rows, weights, sums.resultant, sums.resultant_lo, sums.squared_norms)
         return sums
     for part in block_slices(rows):  # the extension reads float32 and float64 in C order
         wide = np.float32 if rows.dtype == np.float16 else rows.dtype
