@@ -4,7 +4,8 @@
 // The same formulas as in debye.hpp, shifted_order.hpp, near_origin.hpp, quadrature.hpp and vmf.hpp (DLMF 10.41.3-4,
 // 10.29.1, 10.25.2, 10.32.9), in more digits. N is the number type:
 //
-//   Twofold    about 2^-100 of the largest term; serves unless the value is below 2^-44 of that,
+//   Twofold    about 2^-100 of the largest term, or quicker, with 26 or 44 for 60 below, 2^-68; serves unless the value is
+//              below 2^-44 of that, or 2^-12,
 //   Threefold  about 2^-120 of the largest term (the tables hold 106 bits), for the last few doubles next to a zero.
 //
 //   I, C_p   n >= 0 steps down from order v + n, n the least with w' = sqrt((v + n)^2 + x^2) >= 60; there the Debye
@@ -17,7 +18,7 @@
 // the recurrence of shifted_order.hpp, for power_series.hpp. Both are for lanes of any type.
 //
 // doubtful_log_i, doubtful_log_k and doubtful_log_normalizer below say which values these are. Measured against Arb on
-// 47 000 points next to zeros (orders 1e-3..1e7; from 4 ulps off to 10 %) the near_zero functions err by 0.7 eps of
+// 90 000 points next to zeros (orders 1e-3..1e7; from 4 ulps off to 10 %) the near_zero functions err by 1.6 eps of
 // the value at most. log I - x is never 0: no repair there.
 #pragma once
 
@@ -84,7 +85,6 @@ struct Digits<Twofold<double>> {
     static constexpr int exp_halvings = 5, exp_degree = 12, exp_plain = 6;  // the first exp_plain terms as doubles
     static constexpr int root_steps = 1;
     static constexpr double quadrature_bits = 106.0;
-    static constexpr double plain = 0x1p-50, negligible = 0x1p-104;  // Debye terms that are doubles, that are left out
     VMF_FN static N of(double a) { return {a, 0.0}; }
     VMF_FN static N of(double a, double b, double) { return {a, b}; }
     VMF_FN static N of(Twofold<double> a) { return a; }
@@ -98,7 +98,6 @@ struct Digits<Threefold> {
     static constexpr int exp_halvings = 9, exp_degree = 14, exp_plain = 4;
     static constexpr int root_steps = 2;
     static constexpr double quadrature_bits = 130.0;
-    static constexpr double plain = 0x1p-78, negligible = 0x1p-130;
     VMF_FN static N of(double a) { return {a, 0.0, 0.0}; }
     VMF_FN static N of(double a, double b, double c) { return {a, b, c}; }
     VMF_FN static N of(Twofold<double> a) { return {a.hi, a.lo, 0.0}; }
@@ -188,6 +187,16 @@ VMF_FN N power_of(N a, int n) {
 // ---------------------------------------------------------------------------------------------------------------------
 // Debye
 
+// How far the Debye sum is taken: its least w, and the terms that no longer count. Terms below 2^53 times these are
+// doubles.
+struct Effort {
+    double least_w, negligible;
+};
+VMF_FN Effort quick_effort() { return {26.0, 0x1p-72}; }
+VMF_FN Effort quick_descent() { return {44.0, 0x1p-72}; }  // more steps cost less than more terms
+VMF_FN Effort effort_of(Twofold<double>) { return {60.0, 0x1p-104}; }
+VMF_FN Effort effort_of(Threefold) { return {60.0, 0x1p-130}; }
+
 template <class N>
 struct Place {
     N w;             // sqrt(v^2 + x^2)
@@ -218,7 +227,7 @@ VMF_FN N angle_of(N v, double x, const Place<N>& p) {
 
 // sum_k s^k sum_i weight q[k][i] tau^i with s = 1/w or -1/w; weight 1 or, radial, k + 2i. The first two are exact in N.
 template <class N>
-VMF_SLOW_FN N debye_sum_of(const Place<N>& p, double sign, bool radial) {
+VMF_SLOW_FN N debye_sum_of(const Place<N>& p, double sign, bool radial, Effort effort) {
     using D = Digits<N>;
     const N s = p.inverse * sign;
     const double e = radial ? 1.0 : 0.0;  // the weight is 1 - e + e (k + 2i)
@@ -232,7 +241,7 @@ VMF_SLOW_FN N debye_sum_of(const Place<N>& p, double sign, bool radial) {
     Twofold<double> sk = two_s * two_s;
     for (int k = 3; k <= debye_terms; ++k) {
         size *= 0.5 * (k - 1) * abs_(s.hi);
-        if (size < D::negligible) break;
+        if (size < effort.negligible) break;
         sk = sk * two_s;
         const double* c = debye_q + (k - 1) * (k + 2) / 2;
         const double* c_tail = debye_q_tail + (k - 1) * (k + 2) / 2;
@@ -242,7 +251,7 @@ VMF_SLOW_FN N debye_sum_of(const Place<N>& p, double sign, bool radial) {
             q = fma_(q, two_tau.hi, weight * c[i]);
             magnitude = fma_(magnitude, two_tau.hi, abs_(weight * c[i]));
         }
-        if (magnitude * abs_(sk.hi) < D::plain) {
+        if (magnitude * abs_(sk.hi) < 0x1p+53 * effort.negligible) {
             sum = sum + q * sk.hi;
             continue;
         }
@@ -268,9 +277,9 @@ struct Descent {
 };
 
 template <class N>
-VMF_SLOW_FN Descent<N> descent_from(double v, double x) {
+VMF_SLOW_FN Descent<N> descent_from(double v, double x, Effort effort) {
     using D = Digits<N>;
-    constexpr double least = 60.0;
+    const double least = effort.least_w;
     int n = 0;
     if (fma_(v, v, x * x) < least * least) {
         const double needed = sqrt_(fma_(-x, x, least * least)) - v;
@@ -279,13 +288,13 @@ VMF_SLOW_FN Descent<N> descent_from(double v, double x) {
     Descent<N> d;
     d.top = D::of(two_sum(v, double(n)));
     d.p = place_of(d.top, x);
-    const N sum = debye_sum_of(d.p, 1.0, false);
+    const N sum = debye_sum_of(d.p, 1.0, false, effort);
     N ratio = D::of(1.0);
     if (n > 0) {
         const N sigma = D::of(two_product(x, x)) * (d.p.inverse * d.p.inverse);
         const N xx = D::of(two_product(x, x));
         N above = D::of(1.0);
-        N g = d.top + d.p.w - sigma * (debye_sum_of(d.p, 1.0, true) + 0.5);
+        N g = d.top + d.p.w - sigma * (debye_sum_of(d.p, 1.0, true, effort) + 0.5);
         for (int k = n - 1; k >= 1; --k) {
             const N order = D::of(two_sum(v, double(k)));
             const N below = g * (order * 2.0) + above * xx;
@@ -300,15 +309,15 @@ VMF_SLOW_FN Descent<N> descent_from(double v, double x) {
 
 // log I_v(x) or log I_v(x) - x for v >= 1/16 or x >= 1
 template <class N>
-VMF_SLOW_FN N descended_log_i(double v, double x) {
-    const Descent<N> d = descent_from<N>(v, x);
+VMF_SLOW_FN N descended_log_i(double v, double x, Effort effort) {
+    const Descent<N> d = descent_from<N>(v, x, effort);
     return d.p.w - angle_of(d.top, x, d.p) * v + d.rest;
 }
 
 // log C_p or log C_p + kappa, x = kappa >= 0
 template <class N>
-VMF_SLOW_FN N descended_log_normalizer(double v, double x, bool scaled) {
-    const Descent<N> d = descent_from<N>(v, x);
+VMF_SLOW_FN N descended_log_normalizer(double v, double x, bool scaled, Effort effort) {
+    const Descent<N> d = descent_from<N>(v, x, effort);
     const N two_pi_n = pi_of<N>() * 2.0;
     const N turn = log_of((d.top + d.p.w) / two_pi_n) * v;
     return turn - (scaled ? d.p.w_minus_x : d.p.w) - log_of(two_pi_n) - d.rest;
@@ -412,18 +421,24 @@ VMF_SLOW_FN N quadrature_log_k_of(double v, double x, bool scaled) {
 }
 
 template <class N>
-VMF_SLOW_FN N debye_log_k_of(double v, double x, bool scaled) {
+VMF_SLOW_FN N debye_log_k_of(double v, double x, bool scaled, Effort effort) {
     using D = Digits<N>;
     const Place<N> p = place_of(D::of(v), x);
     const N w = scaled ? p.w_minus_x : p.w;
     const N half_log = log_of(p.w * 2.0 / pi_of<N>()) * 0.5;
-    return angle_of(D::of(v), x, p) * v - w - half_log + debye_sum_of(p, -1.0, false);
+    return angle_of(D::of(v), x, p) * v - w - half_log + debye_sum_of(p, -1.0, false, effort);
+}
+
+// Whether the sum serves at order v itself.
+VMF_FN bool far_enough(double v, double x, Effort effort) {
+    return fma_(v, v, x * x) >= effort.least_w * effort.least_w;
 }
 
 template <class N>
 VMF_FN N log_k_of(double v, double x, bool scaled) {
-    if (fma_(v, v, x * x) < 3600.0) return quadrature_log_k_of<N>(v, x, scaled);
-    return debye_log_k_of<N>(v, x, scaled);
+    const Effort effort = effort_of(N{});
+    if (!far_enough(v, x, effort)) return quadrature_log_k_of<N>(v, x, scaled);
+    return debye_log_k_of<N>(v, x, scaled, effort);
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -443,33 +458,26 @@ VMF_FINER_QUADRATURE(0)
 VMF_FINER_QUADRATURE(1)
 VMF_FINER_QUADRATURE(3)
 VMF_FINER_QUADRATURE(8)
+VMF_FINER_QUADRATURE(3v)
+VMF_FINER_QUADRATURE(8v)
 #undef VMF_FINER_QUADRATURE
 
-// exp(a) to 2^-60 for -600 <= a <= 0: as exp_, with 1 + r + r^2/2 in twofold.
+// exp(a) for -600 <= a <= 0 to 2^-63: as exp_, with one term more and the rounding errors kept.
 template <class T>
 VMF_FN Twofold<T> finer_exp(Twofold<T> a) {
-    const T n = round_(a.hi * T(1.4426950408889634));
-    const Twofold<T> whole = two_sum(a.hi, -(n * T(ln2_head)));
-    const Twofold<T> r = two_sum(whole.hi, whole.lo + fma_(n, T(-ln2_tail), a.lo));
+    const T n = sixteenths(a.hi * T(23.083120654223414));
+    const T whole = fnma_(n, T(ln2_sixteenth_head), a.hi);
+    const Twofold<T> r = two_sum(whole, fnma_(n, T(ln2_sixteenth_tail), a.lo));
     const T rr = r.hi * r.hi;
-    T p = T(1.0 / 87178291200.0);
-    p = fma_(p, r.hi, T(1.0 / 6227020800.0));
-    p = fma_(p, r.hi, T(1.0 / 479001600.0));
-    p = fma_(p, r.hi, T(1.0 / 39916800.0));
-    p = fma_(p, r.hi, T(1.0 / 3628800.0));
-    p = fma_(p, r.hi, T(1.0 / 362880.0));
-    p = fma_(p, r.hi, T(1.0 / 40320.0));
-    p = fma_(p, r.hi, T(1.0 / 5040.0));
-    p = fma_(p, r.hi, T(1.0 / 720.0));
-    p = fma_(p, r.hi, T(1.0 / 120.0));
-    p = fma_(p, r.hi, T(1.0 / 24.0));
-    p = fma_(p, r.hi, T(1.0 / 6.0));
-    const Twofold<T> one_r = fast_two_sum(T(1.0), r.hi);
-    const Twofold<T> head = fast_two_sum(one_r.hi, T(0.5) * rr);
-    const T rr_lo = fma_(r.hi, r.hi, -rr);
-    const T first = fma_(r.lo, one_r.hi, fma_(T(0.5), rr_lo, one_r.lo + head.lo));
-    const Twofold<T> e = fast_two_sum(head.hi, fma_(p * rr, r.hi, first));
-    return {scale_(e.hi, n), scale_(e.lo, n)};
+    const T even = fma_(fma_(fma_(rr, T(1.0 / 40320.0), T(1.0 / 720.0)), rr, T(1.0 / 24.0)), rr, T(0.5));
+    const T odd = fma_(fma_(rr, T(1.0 / 5040.0), T(1.0 / 120.0)), rr, T(1.0 / 6.0));
+    const T p = fma_(fma_(odd, r.hi, even), rr, r.lo);
+    const T power = lookup_sixteenth(exp_sixteenths, n);
+    const Twofold<T> product = two_product(power, r.hi);
+    const Twofold<T> e = fast_two_sum(power, product.hi);
+    const T e_lo = e.lo + (product.lo + fma_(power, p, lookup_sixteenth(exp_sixteenths_tail, n)));
+    const T k = n * T(0.0625);
+    return {scale_floor_(e.hi, k), scale_floor_(e_lo, k)};
 }
 
 template <class T>
@@ -511,39 +519,56 @@ VMF_FN T finer_log_k(T v, T x) {
     if constexpr (R == region_temme) return finer_quadrature_log_k<FinerQuadrature0, scaled>(v, x);
     else if constexpr (R == region_quadrature1) return finer_quadrature_log_k<FinerQuadrature1, scaled>(v, x);
     else if constexpr (R == region_quadrature3) return finer_quadrature_log_k<FinerQuadrature3, scaled>(v, x);
-    else return finer_quadrature_log_k<FinerQuadrature8, scaled>(v, x);
+    else if constexpr (R == region_quadrature8) return finer_quadrature_log_k<FinerQuadrature8, scaled>(v, x);
+    else if constexpr (R == region_quadrature3v) return finer_quadrature_log_k<FinerQuadrature3v, scaled>(v, x);
+    else return finer_quadrature_log_k<FinerQuadrature8v, scaled>(v, x);
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
 // The values: with Twofold first, with Threefold where that cancels to too few digits.
 
-constexpr double few_digits = 0x1p-44;
+constexpr double few_digits = 0x1p-44;   // of the largest term: too few for Twofold
+constexpr double quick_digits = 0x1p-12;  // enough for the sum of quick_effort, good to 2^-68
 
 VMF_FN double largest_term(double v, double x) { return max_(1.0, max_(v, x)); }
 
 inline VMF_SLOW_FN double near_zero_log_i(double v, double x) {
+    using Two = Digits<Twofold<double>>;
+    using Three = Digits<Threefold>;
     if (v < 0.0625 && x < 1.0) {
         double lift_back;
-        const double y = Digits<Twofold<double>>::rounded(near_origin_log_i<Twofold<double>>(v, x, lift_back));
+        const double y = Two::rounded(near_origin_log_i<Two::N>(v, x, lift_back));
         const double lifted = scale_(x, -0.5 * lift_back);
         if (abs_(y) > few_digits * (lifted * lifted)) return scale_(y, lift_back);
-        return scale_(Digits<Threefold>::rounded(near_origin_log_i<Threefold>(v, x, lift_back)), lift_back);
+        return scale_(Three::rounded(near_origin_log_i<Three::N>(v, x, lift_back)), lift_back);
     }
-    const double y = Digits<Twofold<double>>::rounded(descended_log_i<Twofold<double>>(v, x));
+    double y = Two::rounded(descended_log_i<Two::N>(v, x, quick_descent()));
+    if (abs_(y) > quick_digits) return y;
+    y = Two::rounded(descended_log_i<Two::N>(v, x, effort_of(Two::N{})));
     if (abs_(y) > few_digits * largest_term(v, x)) return y;
-    return Digits<Threefold>::rounded(descended_log_i<Threefold>(v, x));
+    return Three::rounded(descended_log_i<Three::N>(v, x, effort_of(Three::N{})));
 }
 
 inline VMF_SLOW_FN double near_zero_log_k(double v, double x, bool scaled) {
-    const double y = Digits<Twofold<double>>::rounded(log_k_of<Twofold<double>>(v, x, scaled));
+    using Two = Digits<Twofold<double>>;
+    using Three = Digits<Threefold>;
+    if (far_enough(v, x, quick_effort())) {
+        const double y = Two::rounded(debye_log_k_of<Two::N>(v, x, scaled, quick_effort()));
+        if (abs_(y) > quick_digits) return y;
+    }
+    const double y = Two::rounded(log_k_of<Two::N>(v, x, scaled));
     if (abs_(y) > few_digits * largest_term(v, scaled ? 0.0 : x)) return y;
-    return Digits<Threefold>::rounded(log_k_of<Threefold>(v, x, scaled));
+    return Three::rounded(log_k_of<Three::N>(v, x, scaled));
 }
 
 inline VMF_SLOW_FN double near_zero_log_normalizer(double v, double x, bool scaled) {
-    const double y = Digits<Twofold<double>>::rounded(descended_log_normalizer<Twofold<double>>(v, x, scaled));
+    using Two = Digits<Twofold<double>>;
+    using Three = Digits<Threefold>;
+    double y = Two::rounded(descended_log_normalizer<Two::N>(v, x, scaled, quick_descent()));
+    if (abs_(y) > quick_digits) return y;
+    y = Two::rounded(descended_log_normalizer<Two::N>(v, x, scaled, effort_of(Two::N{})));
     if (abs_(y) > few_digits * largest_term(v, scaled ? 0.0 : x)) return y;
-    return Digits<Threefold>::rounded(descended_log_normalizer<Threefold>(v, x, scaled));
+    return Three::rounded(descended_log_normalizer<Three::N>(v, x, scaled, effort_of(Three::N{})));
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
