@@ -7,6 +7,8 @@
 #include <cstddef>
 
 #include "vmf/concentration.hpp"
+#include "vmf/names.hpp"
+
 #include "table.hpp"
 
 namespace VMF_NAMESPACE {
@@ -171,27 +173,8 @@ constexpr LoopEntry entry(const char* name) {
     return {name, Loop<F, float>::run, Loop<F, double>::run, region_code<F>};
 }
 
-// In the order of the list of names in vmf/special/_table.py; the module looks them up by name.
-static const LoopEntry entries[] = {
-    entry<LogI<false>>("log_iv"),
-    entry<LogI<true>>("log_ive"),
-    entry<LogK<false>>("log_kv"),
-    entry<LogK<true>>("log_kve"),
-    entry<IvRatio<false>>("iv_ratio"),
-    entry<IvRatio<true>>("iv_ratio_c"),
-    entry<KvRatio>("kv_ratio"),
-    entry<LogIvDx>("log_iv_dx"),
-    entry<LogIvDv>("log_iv_dv"),
-    entry<LogKvDx>("log_kv_dx"),
-    entry<LogKvDv>("log_kv_dv"),
-    entry<LogNormalizer<false>>("log_normalizer"),
-    entry<LogNormalizer<true>>("log_normalizer_e"),
-    entry<MeanResultantLength<false>>("mean_resultant_length"),
-    entry<MeanResultantLength<true>>("mean_resultant_length_c"),
-    entry<MeanResultantLengthDkappa>("mean_resultant_length_dkappa"),
-    entry<Entropy>("entropy"),
-    entry<Concentration<false>>("concentration"),
-    entry<Concentration<true>>("concentration_c"),
-};
+#define VMF_LOOP_ENTRY(name, ...) entry<__VA_ARGS__>(#name),
+static const LoopEntry entries[] = {VMF_FUNCTIONS(VMF_LOOP_ENTRY)};
+#undef VMF_LOOP_ENTRY
 
 }  // namespace VMF_NAMESPACE

@@ -107,6 +107,21 @@ void add_ufuncs(nb::module_& m) {
     }
 }
 
+// VMF_NUM_THREADS, else the processors this process may use (its affinity mask, where the C library reads it).
+int initial_threads() {
+    const int processors = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+    const char* requested = std::getenv("VMF_NUM_THREADS");
+    if (!requested || !*requested) return processors;
+    char* end = nullptr;
+    const long asked = std::strtol(requested, &end, 10);
+    if (*end || asked < 1 || asked > 65536) {
+        const std::string text = std::string("VMF_NUM_THREADS=") + requested + " is not a number of threads; ignored";
+        if (PyErr_WarnEx(PyExc_RuntimeWarning, text.c_str(), 1) < 0) throw nb::python_error();
+        return processors;
+    }
+    return static_cast<int>(asked);
+}
+
 int import_numpy() {
     import_array1(-1);
     import_umath1(-1);
@@ -134,9 +149,7 @@ nb::object region(const std::string& name, const Points& a, const Points& x) {
 
 NB_MODULE(_core, m) {
     if (import_numpy() < 0) throw nb::python_error();
-    const char* requested = std::getenv("VMF_NUM_THREADS");
-    const int asked = requested ? std::atoi(requested) : 0;
-    thread_count = asked > 0 ? asked : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+    thread_count = initial_threads();
     add_ufuncs(m);
     m.def("region", &region, nb::arg("name"), nb::arg("a"), nb::arg("x"),
           "int8 codes of the formulas that serve the points (kernels/include/vmf/regions.hpp); float64 arrays.");

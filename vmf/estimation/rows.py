@@ -146,7 +146,7 @@ def row_sums(rows: Rows, weights: Vector | None) -> RowSums:
         return sums
     for part in block_slices(rows):  # the extension reads float32 and float64 in C order
         wide = np.float32 if rows.dtype == np.float16 else rows.dtype
-        block = np.require(rows[part], dtype=wide, requirements="CA")
+        block = np.require(rows[part], dtype=wide, requirements=["C", "A"])
         part_weights = None if weights is None else weights[part]
         _core.row_sums(
             block, part_weights, sums.resultant, sums.resultant_lo, sums.squared_norms[part]

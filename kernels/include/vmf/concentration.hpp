@@ -77,7 +77,8 @@ struct Concentration : OfDimensionUp {
         if (r == 0.0 && !complement) return 0.0;
         if (c == 0.0) return infinity;
         if (v == infinity) return infinity;
-        if (r < 1e-150) return 2.0 * v * r;
+        if (r < 0x1p-60) return 2.0 * v * r;          // A = kappa/p, the next term is below the last bit
+        if (c < 0x1p-60) return (v - 0.5) / c;        // 1 - A = (p - 1)/(2 kappa)
         return solve_concentration(v, r, c);
     }
 };

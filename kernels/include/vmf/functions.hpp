@@ -253,7 +253,7 @@ struct OfDimension : OfOrder {
 };
 struct OfDimensionUp : OfOrder {
     template <class T>
-    VMF_FN static T order(T p) { return select(p >= T(2.0), T(0.5) * p, T(-1.0)); }
+    VMF_FN static T order(T p) { return select(p < T(2.0), T(-1.0), T(0.5) * p); }
 };
 
 template <bool scaled>

@@ -62,18 +62,23 @@ VMF_FN T half_order_iv_ratio_c(T v, T x) {
     cosine = fma_(cosine, dd, T(1.0 / 24.0));
     cosine = fma_(cosine, dd, T(-0.5));
     cosine = fma_(cosine, dd, T(1.0));
-    const T e = exp_(max_(T(-2.0) * x, T(-744.0)));
+    const T e = exp_(max_(T(-2.0) * x, T(-1000.0)));
     const T quotient = (T(1.0) + difference) / (T(1.0) + (below + e));
     return fma_(factor / (x + x), quotient, (cosine + cosine) * e);
+}
+
+// I_v/I_(v-1) = 1/(2v/x + x/2 ...) where x^2 underflows
+template <class T>
+VMF_FN T tiny_iv_ratio(T v, T x) {
+    return select(v > x, x / (v + v), T(1.0) / (T(2.0) * (v / x) + T(0.5) * x));
 }
 
 template <int shift, class T>
 VMF_FN T shifted_iv_ratio(T v, T x) {
     const Shifted<T> s = shifted_order<shift>(v, x);
     const Twofold<T> below = below_order(v, s);
-    const Twofold<T> q = s.g0 / below;
-    const Twofold<T> r = q * x;
-    return r.hi + r.lo;
+    const Twofold<T> r = (s.g0 / below) * x;
+    return select(x < T(0x1p-400), tiny_iv_ratio(v, x), r.hi + r.lo);
 }
 
 template <int shift, class T>
@@ -84,7 +89,8 @@ VMF_FN T shifted_iv_ratio_c(T v, T x) {
     const Twofold<T> c = difference / below;
     // I_(1/2)/I_(-1/2) = tanh x: the difference of two equal numbers, but for 2 e^(-2x).
     const auto half = (v >= T(0.5)) & (v <= T(0.5));
-    return select(half, T(2.0) / (exp_(min_(x + x, T(100.0))) + T(1.0)), c.hi + c.lo);
+    const T value = select(half, T(2.0) / (exp_(min_(x + x, T(100.0))) + T(1.0)), c.hi + c.lo);
+    return select(x < T(0x1p-400), T(1.0) - tiny_iv_ratio(v, x), value);
 }
 
 // I'_v/I_v = v/x + I_(v+1)/I_v = (v + x^2 g_1/g_0)/x
@@ -149,27 +155,34 @@ VMF_FN T quadrature_log_k_dv(T v, T x) {
     const Polar<T> p = polar(v, x);
     const Twofold<T> angle = asinh_ratio(p.v_plus_w, x);
     const Moments<T> m = quadrature_moments<Rule>(v, p.w.hi);
-    return angle.hi + m.mean / m.mass;
+    return select(v > T(0.0), angle.hi + m.mean / m.mass, T(0.0));  // K is even in its order
+}
+
+// a/b x/2 where x may be subnormal and a/b overflow
+template <class T>
+VMF_FN T times_half_x(T a, T b, T x) {
+    return (x * T(0x1p+53)) * a / (b * T(0x1p+54));
 }
 
 template <class T>
 VMF_FN T temme_kv_ratio(T v, T x) {
     const Temme<T> t = temme<T>(v, x);
     const T q = t.here / t.below;
-    return select(round_(v) >= T(1.0), (q + q) / x, T(0.5) * x * q);
+    return select(round_(v) >= T(1.0), (q + q) / x, times_half_x(t.here, t.below, x));
 }
 
 template <class T>
 VMF_FN T temme_log_k_dx(T v, T x) {
     const Temme<T> t = temme<T>(v, x);
     const T q = t.below / t.here;  // x/2 times K_(v-1)/K_v, or K_(1-v)/K_v over x/2
-    return -(select(round_(v) >= T(1.0), T(0.5) * x * q, (q + q) / x) + v / x);
+    return -(select(round_(v) >= T(1.0), times_half_x(t.below, t.here, x), (q + q) / x) + v / x);
 }
 
 template <class T>
 VMF_FN T temme_log_k_dv(T v, T x) {
     const Temme<Dual<T>> t = temme<Dual<T>>(v, x);
-    return t.here.slope / t.here.value - (t.a.slope / t.a.value + t.b.slope / t.b.value);
+    const T slope = t.here.slope / t.here.value - (t.a.slope / t.a.value + t.b.slope / t.b.value);
+    return select(v > T(0.0), slope, T(0.0));
 }
 
 }  // namespace VMF_NAMESPACE

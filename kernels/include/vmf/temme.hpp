@@ -64,7 +64,7 @@ VMF_FN TemmeStart<T> temme_start(T m, T x) {
     const T e = exp_(sigma.hi);
     s.e = fma_(e, sigma.lo, e);
     const T above = s.e - T(1.0);
-    s.cosh_less_one = T(0.5) * above * above / s.e;
+    s.cosh_less_one = T(0.5) * above * (above / s.e);
     s.ratio_less_one = sinh_ratio_less_one(s.sigma, s.e, T(1.0) / s.e);
     return s;
 }
