@@ -17,9 +17,9 @@
 // little more: finer_log_k, the quadrature again with 64-bit terms, for quadrature.hpp and temme.hpp, and finer_log_i,
 // the recurrence of shifted_order.hpp, for power_series.hpp. Both are for lanes of any type.
 //
-// doubtful_log_i, doubtful_log_k and doubtful_log_normalizer below say which values these are. Measured against Arb on
-// 90 000 points next to zeros (orders 1e-3..1e7; from 4 ulps off to 10 %) the near_zero functions err by 1.2 eps of
-// the value at most. log I - x is never 0: no repair there.
+// doubtful_log_i, doubtful_log_k and doubtful_log_normalizer below say which values these are. Against Arb, on 25 000
+// random points from 4 ulps to 10 % off a zero (orders 1e-3..1e7, near the origin 1e-290..1/16), the near_zero functions
+// erred by 0.6 eps of the value at most. log I - x is never 0: no repair there.
 #pragma once
 
 #include "near_origin.hpp"
@@ -392,7 +392,8 @@ inline VMF_SLOW_FN Twofold<double> exp_term(Twofold<double> a) {
 }
 inline VMF_SLOW_FN Threefold exp_term(Threefold a) {
     if (a.hi < 38.0) return exp_of(-a);
-    return Digits<Threefold>::of(exp_term(Digits<Threefold>::leading(a)));
+    const Twofold<double> leading = Digits<Threefold>::leading(a);
+    return Digits<Threefold>::of(a.hi < 76.0 ? exp_of(-leading) : exp_term(leading));
 }
 
 // log K_v(x) or log K_v(x) + x
