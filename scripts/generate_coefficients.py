@@ -135,6 +135,11 @@ def logarithm_table() -> str:
                 )
             ),
             array("exp_sixteenths", [nearest((ln2 * i / 16).exp()) for i in range(16)], "2^(i/16)"),
+            array(
+                "exp_sixteenths_tail",
+                [twofold((ln2 * i / 16).exp())[1] if i else 0.0 for i in range(16)],
+                "what the doubles leave over",
+            ),
             "// ln 2/16 = head + tail; head has 36 bits.",
             *split("ln2_sixteenth", ln2 / 16, 36),
             "// ln 2 = head + tail; head has 40 bits, so that integer multiples of it are exact.",
@@ -178,7 +183,14 @@ def log_gamma_tables() -> str:
 
 
 def quadrature(
-    name: str, w_low: float, w_high: float, x_low: float, v_high: float, bits: int
+    name: str,
+    w_low: float,
+    w_high: float,
+    x_low: float,
+    v_high: float,
+    bits: int,
+    *,
+    tails: bool = False,
 ) -> str:
     """Nodes u_j = j h for int exp(-w (cosh u - 1) - v (sinh u - u)) du, w in [w_low, w_high], x >= x_low,
     v <= v_high.
@@ -187,7 +199,7 @@ def quadrature(
     the height g(d) = S(x cos d) - S(x), S(x) = v asinh(v/x) - sqrt(v^2 + x^2). The rule's error is
     below 2 exp(g(d) - 2 pi d/h) for every d < pi/2; h is the largest with a bound under 2^-bits. The sum ends
     where the integrand and its product with exp(-u), of which the moment is wanted too, are below 2^-bits of the peak
-    for every (v, x) allowed.
+    for every (v, x) allowed. With `tails` the nodes are twofold, and there are no moments.
     """
     goal = bits * math.log(2)
 
@@ -221,7 +233,9 @@ def quadrature(
                     v = math.sqrt(max(0.0, w * w - x_low * x_low))
                 v = min(v, v_high)
                 j = 1
-                while decay(sign * j * h, w, v) - max(0.0, -sign * j * h) < goal:
+                while (
+                    decay(sign * j * h, w, v) - (0.0 if tails else max(0.0, -sign * j * h)) < goal
+                ):
                     j += 1
                 furthest = max(furthest, j - 1)
         return furthest
@@ -240,8 +254,21 @@ def quadrature(
             f"constexpr int {name}_right = {positive};",
             array(f"{name}_cosh", [c for c, _ in cosh], "cosh u_j - 1"),
             array(f"{name}_sinh", [s for s, _ in sinh], "sinh u_j - u_j"),
-            array(f"{name}_exp", [nearest(u.exp()) for u in with_precision], "exp u_j"),
-            array(f"{name}_exp_minus", [nearest((-u).exp()) for u in with_precision], "exp(-u_j)"),
+            *(
+                [
+                    array(f"{name}_cosh_tail", [t for _, t in cosh], "what the doubles leave over"),
+                    array(f"{name}_sinh_tail", [t for _, t in sinh], "what the doubles leave over"),
+                ]
+                if tails
+                else [
+                    array(f"{name}_exp", [nearest(u.exp()) for u in with_precision], "exp u_j"),
+                    array(
+                        f"{name}_exp_minus",
+                        [nearest((-u).exp()) for u in with_precision],
+                        "exp(-u_j)",
+                    ),
+                ]
+            ),
         ]
     )
 
@@ -268,6 +295,12 @@ def render() -> str:
         quadrature("quadrature_8", 8.0, 24.75, 0.5, 4.0, 58),
         quadrature("quadrature_3v", 3.0, 8.0, 0.5, 15.5, 58),
         quadrature("quadrature_8v", 8.0, 24.75, 0.5, 15.5, 58),
+        quadrature("quadrature_finer_0", 0.15, 1.25, 0.15, 1.15, 64, tails=True),
+        quadrature("quadrature_finer_1", 0.5, 3.0, 0.5, 15.5, 64, tails=True),
+        quadrature("quadrature_finer_3", 3.0, 8.0, 0.5, 4.0, 64, tails=True),
+        quadrature("quadrature_finer_8", 8.0, 24.75, 0.5, 4.0, 64, tails=True),
+        quadrature("quadrature_finer_3v", 3.0, 8.0, 0.5, 15.5, 64, tails=True),
+        quadrature("quadrature_finer_8v", 8.0, 24.75, 0.5, 15.5, 64, tails=True),
         constant("two_pi", 2 * pi),
         constant("log_two_pi", (2 * pi).log()),
         constant("half_pi", pi / 2),

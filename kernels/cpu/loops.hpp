@@ -29,29 +29,94 @@ struct Block {
     alignas(64) double y[padded_size];
 };
 
+// Doubtful values of one region that did not fill a register: they wait for those of later blocks.
+struct Waiting {
+    alignas(64) double v[3 * vector_width];
+    alignas(64) double x[3 * vector_width];
+    std::ptrdiff_t place[3 * vector_width];
+    int count = 0;
+};
+
+// Where the values of a block go: element k of it is element first + index[k] of the output.
+struct Places {
+    const int* index;
+    std::ptrdiff_t first;
+    Waiting* waiting;  // by region
+};
+
+template <class F, int R>
+void mend(const double* v, const double* x, double* y, int n) {
+    for (int i = 0; i < n; i += vector_width) {
+        const Vector finer = F::template finer<R>(LaneTraits<Vector>::load(v + i), LaneTraits<Vector>::load(x + i));
+        LaneTraits<Vector>::store(y + i, finer);
+    }
+    for (int i = 0; i < n; ++i) {
+        if (F::finer_doubtful(y[i])) y[i] = F::repaired(v[i], x[i]);
+    }
+}
+
+// The doubtful ones of a block again: where a finer formula for lanes serves, whole registers now and the rest later.
+template <class F, int R>
+VMF_SLOW_FN void repair(Block& b, const int* doubtful, int n, const Places& places) {
+    int done = 0;
+    if constexpr (F::template has_finer<R>) {
+        alignas(64) double v[vector_width];
+        alignas(64) double x[vector_width];
+        alignas(64) double y[vector_width];
+        for (; done + vector_width <= n; done += vector_width) {
+            for (int k = 0; k < vector_width; ++k) {
+                v[k] = b.v[doubtful[done + k]];
+                x[k] = b.x[doubtful[done + k]];
+            }
+            mend<F, R>(v, x, y, vector_width);
+            for (int k = 0; k < vector_width; ++k) b.y[doubtful[done + k]] = y[k];
+        }
+        Waiting& w = places.waiting[R];
+        for (; done < n; ++done, ++w.count) {
+            w.v[w.count] = b.v[doubtful[done]];
+            w.x[w.count] = b.x[doubtful[done]];
+            w.place[w.count] = places.first + (places.index ? places.index[doubtful[done]] : doubtful[done]);
+        }
+    }
+    for (; done < n; ++done) b.y[doubtful[done]] = F::repaired(b.v[doubtful[done]], b.x[doubtful[done]]);
+}
+
 // [begin, end) in region R. The last register reaches into the padding behind, which the next region overwrites.
 template <class F, int R>
-VMF_SLOW_FN void compute(Block& b, int begin, int end) {
+VMF_SLOW_FN void compute(Block& b, int begin, int end, [[maybe_unused]] const Places& places) {
+    [[maybe_unused]] int doubtful[padded_size];
+    [[maybe_unused]] int n = 0;
     for (int i = begin; i < end; i += vector_width) {
         const Vector v = LaneTraits<Vector>::load(b.v + i);
         const Vector x = LaneTraits<Vector>::load(b.x + i);
-        LaneTraits<Vector>::store(b.y + i, F::template at<R>(v, x));
+        const Vector y = F::template at<R>(v, x);
+        LaneTraits<Vector>::store(b.y + i, y);
+        if constexpr (F::repairs) {
+            if (any(F::template doubtful<R>(v, x, y))) {
+                for (int k = i; k < i + vector_width && k < end; ++k) {
+                    if (F::template doubtful<R>(b.v[k], b.x[k], b.y[k])) doubtful[n++] = k;
+                }
+            }
+        }
+    }
+    if constexpr (F::repairs) {
+        if (n > 0) repair<F, R>(b, doubtful, n, places);
     }
 }
 
 template <class F, int R = 1>
-void compute_region(int region, Block& b, int begin, int end) {
+void compute_region(int region, Block& b, int begin, int end, const Places& places) {
     if constexpr (R < region_count) {
         if constexpr (uses_region<F>(R)) {
-            if (region == R) return compute<F, R>(b, begin, end);
+            if (region == R) return compute<F, R>(b, begin, end, places);
         }
-        return compute_region<F, R + 1>(region, b, begin, end);
+        return compute_region<F, R + 1>(region, b, begin, end, places);
     }
 }
 
 // The limits and, after the vector loops, whatever they leave to be done value by value.
 template <class F>
-bool finish_region(int region, Block& b, int begin, int end) {
+bool finish_region(int region, Block& b, int begin, int end, const Places& places) {
     bool invalid = false;
     if (region == region_special) {
         for (int i = begin; i < end; ++i) {
@@ -59,7 +124,7 @@ bool finish_region(int region, Block& b, int begin, int end) {
             invalid |= b.y[i] != b.y[i] && b.v[i] == b.v[i] && b.x[i] == b.x[i];
         }
     } else {
-        compute_region<F>(region, b, begin, end);
+        compute_region<F>(region, b, begin, end, places);
     }
     return invalid;
 }
@@ -111,7 +176,7 @@ void load(double* to, const char* from, std::ptrdiff_t step, int n) {
 template <class F, class Float>
 struct Loop {
     static bool block(const char* a, std::ptrdiff_t a_step, const char* x, std::ptrdiff_t x_step, char* out,
-                      std::ptrdiff_t out_step, int n) {
+                      std::ptrdiff_t out_step, int n, std::ptrdiff_t first, Waiting* waiting) {
         Block b;
         load<Float>(b.v, a, a_step, n);
         load<Float>(b.x, x, x_step, n);
@@ -127,8 +192,12 @@ struct Loop {
 
         bool invalid = false;
         if ((present & (present - 1)) == 0) {
-            invalid = finish_region<F>(code[0], b, 0, n);
-            for (int i = 0; i < n; ++i) put(out + i * out_step, b.y[i]);
+            invalid = finish_region<F>(code[0], b, 0, n, Places{nullptr, first, waiting});
+            if (out_step == static_cast<std::ptrdiff_t>(sizeof(Float))) {
+                for (int i = 0; i < n; ++i) put(out + i * sizeof(Float), b.y[i]);
+            } else {
+                for (int i = 0; i < n; ++i) put(out + i * out_step, b.y[i]);
+            }
             return invalid;
         }
         Block s;
@@ -141,7 +210,7 @@ struct Loop {
             for (int k = begin; k < end; ++k) s.v[k] = b.v[index[k]];
             for (int k = begin; k < end; ++k) s.x[k] = b.x[index[k]];
             for (int k = end; k < end + vector_width; ++k) s.v[k] = s.x[k] = 1.0;
-            invalid |= finish_region<F>(r, s, begin, end);
+            invalid |= finish_region<F>(r, s, begin, end, Places{index, first, waiting});
         }
         for (int k = 0; k < n; ++k) put(out + index[k] * out_step, s.y[k]);
         return invalid;
@@ -155,11 +224,32 @@ struct Loop {
     static bool run(const char* a, std::ptrdiff_t a_step, const char* x, std::ptrdiff_t x_step, char* out,
                     std::ptrdiff_t out_step, std::ptrdiff_t n) {
         bool invalid = false;
+        Waiting waiting[region_debye20];
         for (std::ptrdiff_t i = 0; i < n; i += block_size) {
             const int m = static_cast<int>(n - i < block_size ? n - i : block_size);
-            invalid |= block(a + i * a_step, a_step, x + i * x_step, x_step, out + i * out_step, out_step, m);
+            invalid |= block(a + i * a_step, a_step, x + i * x_step, x_step, out + i * out_step, out_step, m, i, waiting);
+            if constexpr (F::repairs) flush(waiting, vector_width, out, out_step);
         }
+        if constexpr (F::repairs) flush(waiting, 1, out, out_step);
         return invalid;
+    }
+
+    // The waiting values of every region that has at least so many.
+    template <int R = 1>
+    static void flush(Waiting* waiting, int least, char* out, std::ptrdiff_t out_step) {
+        if constexpr (R < region_debye20) {
+            if constexpr (F::template has_finer<R>) {
+                Waiting& w = waiting[R];
+                if (w.count >= least) {
+                    alignas(64) double y[3 * vector_width];
+                    for (int k = w.count; k < w.count + vector_width; ++k) w.v[k] = w.x[k] = 1.0;
+                    mend<F, R>(w.v, w.x, y, w.count);
+                    for (int k = 0; k < w.count; ++k) put(out + w.place[k] * out_step, y[k]);
+                    w.count = 0;
+                }
+            }
+            flush<R + 1>(waiting, least, out, out_step);
+        }
     }
 };
 

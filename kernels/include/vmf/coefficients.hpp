@@ -524,6 +524,14 @@ VMF_TABLE double exp_sixteenths[16] = {
     0x1.ae89f995ad3adp+0, 0x1.c199bdd85529cp+0, 0x1.d5818dcfba487p+0, 0x1.ea4afa2a490dap+0,
 };
 
+// what the doubles leave over
+VMF_TABLE double exp_sixteenths_tail[16] = {
+    0.0, 0x1.8a62e4adc610bp-54, -0x1.19041b9d78a76p-55, 0x1.9b07eb6c70573p-54,
+    0x1.6f46ad23182e4p-55, 0x1.ada0911f09ebcp-55, 0x1.d4397afec42e2p-56, 0x1.6324c054647adp-54,
+    -0x1.bdd3413b26456p-54, -0x1.41577ee04992fp-55, 0x1.6e9f156864b27p-54, 0x1.c7c46b071f2bep-56,
+    0x1.7a1cd345dcc81p-54, 0x1.11065895048ddp-55, 0x1.2ed02d75b3707p-55, -0x1.e9c23179c2893p-54,
+};
+
 // ln 2/16 = head + tail; head has 36 bits.
 constexpr double ln2_sixteenth_head = 0x1.62e42fefa0000p-5;
 constexpr double ln2_sixteenth_tail = 0x1.cf79abc9e3b3ap-44;
@@ -889,6 +897,378 @@ VMF_TABLE double quadrature_8v_exp_minus[50] = {
     0x1.85b0f914b97b3p-8, 0x1.57e6bfe8de51bp-8, 0x1.2f7dec82ce360p-8, 0x1.0bd4a5aca7728p-8,
     0x1.d8b82d70b7139p-9, 0x1.a12c66dcd95d0p-9, 0x1.70277e69d2306p-9, 0x1.44e51f113d4d6p-9,
     0x1.1eb805a03296cp-9, 0x1.fa0e9586aebc7p-10,
+};
+
+// Step 0.19921875, 44 nodes to the left and 32 to the right: w in [0.15, 1.25], x >= 0.15, v <= 1.15.
+constexpr double quadrature_finer_0_step = 0x1.9800000000000p-3;
+constexpr int quadrature_finer_0_left = 44;
+constexpr int quadrature_finer_0_right = 32;
+// cosh u_j - 1
+VMF_TABLE double quadrature_finer_0_cosh[44] = {
+    0x1.4633a4236a318p-6, 0x1.4972f34454352p-4, 0x1.78c893246c3fap-3, 0x1.56b2b88b6db8ep-2,
+    0x1.13b680e5e22d5p-1, 0x1.9b716ffa7ff71p-1, 0x1.23f8e278a9c51p+0, 0x1.900af8c6a3bbcp+0,
+    0x1.0b1e50c8c80d9p+1, 0x1.5df2e7a83d19cp+1, 0x1.c3cf9c6e631f8p+1, 0x1.206165f78c5bfp+2,
+    0x1.6ce316a164b71p+2, 0x1.ca78c4e39bd12p+2, 0x1.1e6e365204522p+3, 0x1.644e0edc9a1a2p+3,
+    0x1.b9a43542bcbdcp+3, 0x1.10eb487150f37p+4, 0x1.5085a57436f8cp+4, 0x1.9e298ce1dfb34p+4,
+    0x1.fcee71cb6f0fap+4, 0x1.384d317e6b9eep+5, 0x1.7ee441654c98cp+5, 0x1.d50bfd7730327p+5,
+    0x1.1f1952c4a5b23p+6, 0x1.5f440e8e667e7p+6, 0x1.ad944cff2f29ep+6, 0x1.06942efa59101p+7,
+    0x1.40e7480cf8166p+7, 0x1.8815fe667cbe8p+7, 0x1.def5f0c827cc7p+7, 0x1.247e5a6ce1350p+8,
+    0x1.65318d51b0373p+8, 0x1.b4281b127305ep+8, 0x1.0a4379709f239p+9, 0x1.45123b3d0aae5p+9,
+    0x1.8cd7cc2bf83f3p+9, 0x1.e46fccc4ecdc2p+9, 0x1.27ab9374c5d48p+10, 0x1.68e7ce029cafcp+10,
+    0x1.b88594e71a2d5p+10, 0x1.0cd83ffc25dffp+11, 0x1.4823889fdf58fp+11, 0x1.90811302dcab8p+11,
+};
+
+// sinh u_j - u_j
+VMF_TABLE double quadrature_finer_0_sinh[44] = {
+    0x1.5a21a7a378801p-10, 0x1.5c329d6332c21p-7, 0x1.28b8323e1e77fp-5, 0x1.6494a6c9fe020p-4,
+    0x1.627c58d810971p-3, 0x1.3903a4a2401c0p-2, 0x1.fdfd225f52f09p-2, 0x1.88110d3548e33p-1,
+    0x1.209f2a409a487p+0, 0x1.9afae9e578b9bp+0, 0x1.1d0179fe87700p+1, 0x1.830a26b027601p+1,
+    0x1.0255c49b7547ap+2, 0x1.54098003bcd89p+2, 0x1.ba6319030d129p+2, 0x1.1cfbef0f9eaffp+3,
+    0x1.6c2f28b3a2692p+3, 0x1.ce338f625db49p+3, 0x1.2398a534af31ap+4, 0x1.6e1d591a55998p+4,
+    0x1.c9c001b16870bp+4, 0x1.1d239d0ac4048p+5, 0x1.62274bc95eaaap+5, 0x1.b6bad10b04762p+5,
+    0x1.0f26499e4e7cap+6, 0x1.4e864abf3cad4p+6, 0x1.9c0b93c3169f0p+6, 0x1.fad47f24f72f2p+6,
+    0x1.3757b22137d00p+7, 0x1.7e20b1ccf8e1ap+7, 0x1.d49ae0426bab0p+7, 0x1.1f1deac6e1e63p+8,
+    0x1.5f9e31d670642p+8, 0x1.ae61d01d6772bp+8, 0x1.0746dabb26cb7p+9, 0x1.41fc2213957efp+9,
+    0x1.89a8378e07439p+9, 0x1.e126bbe055c7cp+9, 0x1.25fa4c890d3aep+10, 0x1.6729c856ea730p+10,
+    0x1.b6bad0419ffedp+10, 0x1.0bec7e14d629bp+11, 0x1.4731671095753p+11, 0x1.8f8891bbb2553p+11,
+};
+
+// what the doubles leave over
+VMF_TABLE double quadrature_finer_0_cosh_tail[44] = {
+    0x1.f4609694d786fp-60, 0x1.e1ae471f25dd8p-58, -0x1.0a0b8e1200e3bp-57, -0x1.4c3f3f5d4ef99p-56,
+    0x1.9e58977227e3ep-58, -0x1.af56f5ba83256p-55, -0x1.4900515befa59p-54, 0x1.ba7189ae2bc6cp-56,
+    0x1.876ec89e5db7bp-53, -0x1.81b915da6bff1p-53, -0x1.acb83ea26fcb8p-53, 0x1.3cc84486a9786p-55,
+    0x1.4c2b2c73cf409p-52, -0x1.3352b4d61094ep-55, 0x1.5eeb21262b181p-51, 0x1.720f7a03162f0p-54,
+    0x1.16a5d4fbddd4cp-52, 0x1.5e13bad3b3491p-50, -0x1.95fe185b505bap-50, -0x1.efacbf912110ap-50,
+    0x1.4b702ab4356fcp-54, -0x1.bff49b1887bfcp-49, 0x1.488e780a4fc9cp-49, 0x1.e0276885fe9fdp-49,
+    -0x1.40c36d1a9775dp-49, 0x1.d3346a2c15d42p-48, -0x1.0f4ae2d9299d2p-49, -0x1.bbd2ba8d8f2efp-49,
+    -0x1.866bbee4fc83cp-47, -0x1.78e4dbb9b18a5p-52, 0x1.e5670f7a0a840p-47, -0x1.7bc6a29bcf8bfp-47,
+    -0x1.4feded5761c55p-46, -0x1.c764f6d63ce9bp-49, -0x1.de97c54d270c8p-47, 0x1.be77c331b76bfp-45,
+    -0x1.1e4362186be9cp-47, 0x1.3af42970c9f56p-48, -0x1.eed58f486b0efp-44, 0x1.8b4cb4d09bcf8p-44,
+    0x1.84b93f29fee59p-44, -0x1.9d32546602238p-44, -0x1.80d564c59e6c6p-44, -0x1.405d16c3a9a9cp-47,
+};
+
+// what the doubles leave over
+VMF_TABLE double quadrature_finer_0_sinh_tail[44] = {
+    0x1.3a5e2bab9829ap-65, 0x1.1f4c26e36a3d6p-61, 0x1.17459d47bebbfp-61, 0x1.bab721d077f06p-63,
+    -0x1.34742beeea637p-58, 0x1.835d40ca53ec4p-58, 0x1.35e281bf90dcdp-57, -0x1.2b0ff5ff98b97p-55,
+    0x1.ca2e1b1081be9p-57, -0x1.90fbcd7aa16d0p-54, -0x1.21481b25f8b9bp-53, -0x1.9266018e47ebep-54,
+    0x1.779e2e8b93812p-54, -0x1.47cef3da2e00bp-53, -0x1.1eb9ee0e94d21p-53, 0x1.7e580e7c7d7fcp-51,
+    0x1.9e4894b633b2ep-53, -0x1.848d5333b59c5p-51, -0x1.0d29d962d8b08p-50, -0x1.2d2ae5a588bccp-51,
+    -0x1.595205acbaaabp-50, -0x1.7f68d49716266p-49, -0x1.6ff91d5f5c2e5p-49, 0x1.ddc786c98d0f7p-51,
+    -0x1.6dd7cf55daaf2p-49, 0x1.b8f875f0be5d8p-48, -0x1.d6d3cc7a4f563p-48, 0x1.85ad864a112d7p-48,
+    -0x1.b83e2181580fcp-47, -0x1.d9528a0193fe5p-47, 0x1.3cc74960b6193p-48, 0x1.b0e29738e3a0ep-48,
+    -0x1.4a7704f385f06p-48, 0x1.b5d911e4b8075p-48, -0x1.9041f5ad91787p-47, 0x1.6a91057c0b8e6p-48,
+    -0x1.f64baf91a6749p-46, 0x1.5964b9bf19f78p-45, 0x1.a17055c94bf6ep-45, -0x1.901ffac04cbecp-47,
+    0x1.ed9533e613086p-44, -0x1.74299eebf8a1cp-44, 0x1.89b8571efc1a5p-45, -0x1.5a278bf8ab1bep-43,
+};
+
+// Step 0.1796875, 39 nodes to the left and 28 to the right: w in [0.5, 3.0], x >= 0.5, v <= 15.5.
+constexpr double quadrature_finer_1_step = 0x1.7000000000000p-3;
+constexpr int quadrature_finer_1_left = 39;
+constexpr int quadrature_finer_1_right = 28;
+// cosh u_j - 1
+VMF_TABLE double quadrature_finer_1_cosh[39] = {
+    0x1.093662646a7c3p-6, 0x1.0b5be5aaed957p-4, 0x1.30d69dab04a11p-3, 0x1.1415ac3b6a9eap-2,
+    0x1.b9d6fe9da3a56p-2, 0x1.4786845127016p-1, 0x1.cd4f6e1391e74p-1, 0x1.394d83e2250f5p+0,
+    0x1.9e61a22ff0581p+0, 0x1.0c94e62b6e7c6p+1, 0x1.56cfce4fa55adp+1, 0x1.b048bf7eadc0fp+1,
+    0x1.0df2a1aa83a90p+2, 0x1.4e909c6cbc502p+2, 0x1.9c15da1bdef78p+2, 0x1.f904d5ddf15cdp+2,
+    0x1.342fe45c6d818p+3, 0x1.76e0cc8bcf488p+3, 0x1.c6bdddd77d42dp+3, 0x1.132e7f58a77d4p+4,
+    0x1.4c6b57b1ed8a0p+4, 0x1.90efd91ddf1d9p+4, 0x1.e2f3e15e89551p+4, 0x1.228f969d9fab0p+5,
+    0x1.5d4fad0b92c74p+5, 0x1.a3a11e8ba6fe7p+5, 0x1.f7cab5136e944p+5, 0x1.2e42fc0939b8dp+6,
+    0x1.6a8ae0bea00d7p+6, 0x1.b2b0a27a93c73p+6, 0x1.04851a437f2a7p+7, 0x1.38319fb2ff225p+7,
+    0x1.760a260ed0d2bp+7, 0x1.c00f3f8b28850p+7, 0x1.0c533217a36adp+8, 0x1.4156e71906c9ep+8,
+    0x1.80ca1f95f5076p+8, 0x1.ccbab98fc0033p+8, 0x1.13cf0b4883a80p+9,
+};
+
+// sinh u_j - u_j
+VMF_TABLE double quadrature_finer_1_sinh[39] = {
+    0x1.fbc702c6c4f6fp-11, 0x1.fe3dfb030e041p-8, 0x1.b201113f8758fp-6, 0x1.041b90106997dp-4,
+    0x1.01b912be2ba28p-3, 0x1.c54e0f31a663ap-3, 0x1.6f85d27ec6167p-2, 0x1.18feb3980572ap-1,
+    0x1.9b273b94bd31dp-1, 0x1.22b6dd3594ebbp+0, 0x1.9027f2d188052p+0, 0x1.0d7793a2f8f53p+1,
+    0x1.6483f322c2898p+1, 0x1.d0c929663b5dcp+1, 0x1.2b43955796d3dp+2, 0x1.7d68836d68b41p+2,
+    0x1.e1db7bee78baap+2, 0x1.2e1e289b77397p+3, 0x1.78704a5a0b3f9p+3, 0x1.d27bc16f36659p+3,
+    0x1.1fad3ecd8251fp+4, 0x1.61613a18060b0p+4, 0x1.b092309cbbe2dp+4, 0x1.07f425270a2a2p+5,
+    0x1.4148bf0d0c9edp+5, 0x1.862df5fb54492p+5, 0x1.d8eab328d4c94p+5, 0x1.1e1c4c113fa9bp+6,
+    0x1.59ad4a575dc39p+6, 0x1.a11bf75503292p+6, 0x1.f6be4df1e122fp+6, 0x1.2eaffe8698457p+7,
+    0x1.6c2cc97f15008p+7, 0x1.b5d61c4f410fdp+7, 0x1.0708b86cbe5a0p+8, 0x1.3bde8170d2638p+8,
+    0x1.7b23caa5eb951p+8, 0x1.c6e67297ed5c8p+8, 0x1.10cdeda29f480p+9,
+};
+
+// what the doubles leave over
+VMF_TABLE double quadrature_finer_1_cosh_tail[39] = {
+    -0x1.44dc5ecf97c2fp-61, 0x1.c6901ebb09861p-59, -0x1.f82710f8618edp-58, 0x1.60695be792bbfp-57,
+    0x1.0f8184e4dc85cp-57, 0x1.866a34a410970p-56, 0x1.f18426530d7dcp-55, 0x1.01917ee863341p-56,
+    0x1.8bc120b12b479p-54, -0x1.62aaccd3ebfa5p-53, -0x1.74f73ffaa3da0p-55, -0x1.2b626a06b485fp-54,
+    -0x1.d855664465172p-52, -0x1.190b8d38c4b21p-54, -0x1.821803182854bp-52, -0x1.3f4abe1127594p-53,
+    0x1.417dff4c334b6p-52, -0x1.3f776b1288c37p-51, 0x1.d2ad9bc97904fp-55, 0x1.312ac07402506p-50,
+    0x1.60c66bc6894cep-51, -0x1.d9d9c55b6f709p-53, -0x1.ce319db38d971p-53, 0x1.23f748c598ac9p-49,
+    -0x1.48541486e6a82p-49, -0x1.47c1eef50be42p-50, 0x1.12cdf5fd15c0fp-51, 0x1.bd3ef626fba70p-48,
+    0x1.d9de09c629bb6p-49, -0x1.876e3715f9870p-50, 0x1.d5fcb6603b6d4p-47, -0x1.7813cb2731f8dp-47,
+    -0x1.bc7c80c82e0bfp-49, -0x1.ac491245044b3p-48, -0x1.b1809bacfb793p-46, 0x1.dc269a6ee851dp-48,
+    -0x1.56d127eca9716p-49, 0x1.f2f19f76ca5e6p-47, -0x1.4b15a65347ce9p-47,
+};
+
+// what the doubles leave over
+VMF_TABLE double quadrature_finer_1_sinh_tail[39] = {
+    -0x1.5d5ff37cd2373p-65, 0x1.0449067b8e6f1p-64, 0x1.3d81b4260b019p-60, -0x1.827d55fd3254dp-59,
+    0x1.78eae26d1b3c7p-60, 0x1.5e312d56c32d5p-60, -0x1.83a20647bf96ep-56, -0x1.5cda6e656fe69p-55,
+    -0x1.3fb35bbca1a35p-58, -0x1.791b189be3c2ap-54, -0x1.239164c1233dbp-55, 0x1.4e58a36e9e677p-53,
+    -0x1.902d18720bc44p-57, -0x1.fc27bc2bbe7fcp-54, 0x1.dacd7ebd2a759p-52, 0x1.ca9bb1231fedep-52,
+    0x1.0b914cdac3a84p-54, -0x1.d50d29f486e5cp-51, -0x1.68fb11d58bbdcp-51, 0x1.8228d52006861p-51,
+    0x1.1fd101676957bp-52, 0x1.776387f59a390p-50, 0x1.8148f9a7e7a07p-50, 0x1.c64429572fda7p-50,
+    -0x1.9ede7a9d97b27p-50, 0x1.834d7ef50b1abp-51, 0x1.7949380f5d246p-49, 0x1.a99494f44a4d6p-48,
+    -0x1.895a3ad625bf9p-48, 0x1.2509140df875ap-49, 0x1.78c8e6ca3620cp-48, 0x1.855453b597ec5p-50,
+    0x1.84893a865bf1fp-51, -0x1.4dce55ace793cp-47, 0x1.44a4645fc4149p-46, 0x1.f7c1aa07172a0p-47,
+    -0x1.521b18d8e12adp-47, -0x1.9b20f2caaa06cp-46, -0x1.8d1ce30188f06p-47,
+};
+
+// Step 0.1650390625, 43 nodes to the left and 20 to the right: w in [3.0, 8.0], x >= 0.5, v <= 4.0.
+constexpr double quadrature_finer_3_step = 0x1.5200000000000p-3;
+constexpr int quadrature_finer_3_left = 43;
+constexpr int quadrature_finer_3_right = 20;
+// cosh u_j - 1
+VMF_TABLE double quadrature_finer_3_cosh[43] = {
+    0x1.bf478ca33d74cp-7, 0x1.c25507945ed52p-5, 0x1.0031cce99a160p-3, 0x1.ceb5c3bfed6dcp-3,
+    0x1.70e2377c23f56p-2, 0x1.10380721ceafep-1, 0x1.7d67a690ce3d8p-1, 0x1.017d865cafb74p+0,
+    0x1.524be03709088p+0, 0x1.b3539c6981485p+0, 0x1.139d6cba2b138p+1, 0x1.5895cdfc8c3cap+1,
+    0x1.aa74f5de4ae35p+1, 0x1.05bb8940b677ep+2, 0x1.3f210d8cbccb0p+2, 0x1.82fc2905faa29p+2,
+    0x1.d32715dc81a45p+2, 0x1.18e90cbf22a2cp+3, 0x1.50c9681731774p+3, 0x1.92bb1e6c16f9cp+3,
+    0x1.e08b0dac5b553p+3, 0x1.1e2c82905712fp+4, 0x1.54534efbcd8ccp+4, 0x1.94345f9e596cbp+4,
+    0x1.df8e23d237b2ep+4, 0x1.1c379b65766dcp+5, 0x1.50a25ff2fd07fp+5, 0x1.8e75b3e01d6d5p+5,
+    0x1.d761ac4950e07p+5, 0x1.16b1f567cdf3ep+6, 0x1.496ac3a3970eap+6, 0x1.853dbc4ce7bdfp+6,
+    0x1.cbccf7c60083fp+6, 0x1.0f82caaa1b374p+7, 0x1.409698b6d2d27p+7, 0x1.7a78e33a18fc5p+7,
+    0x1.bebe336a97e36p+7, 0x1.07a1d4dba67abp+8, 0x1.371e0225bc420p+8, 0x1.6f1f7df5f9b6fp+8,
+    0x1.b12db145d8ba0p+8, 0x1.ff16411ca39d6p+8, 0x1.2d7cd47016cb1p+9,
+};
+
+// sinh u_j - u_j
+VMF_TABLE double quadrature_finer_3_sinh[43] = {
+    0x1.89578f4e5953dp-11, 0x1.8af3be94a6872p-8, 0x1.4f844eb81ad03p-6, 0x1.917498ed5e878p-5,
+    0x1.8cdfe9cb19fe4p-4, 0x1.5c1090b42eea0p-3, 0x1.1947704696427p-2, 0x1.ac80102835b93p-2,
+    0x1.382a1280aabd9p-1, 0x1.b75caff845cd6p-1, 0x1.2ccfb0550a654p+0, 0x1.92d7581f36719p+0,
+    0x1.08dad28f8cfddp+1, 0x1.57044203dfa65p+1, 0x1.b69dde52a92acp+1, 0x1.156bb52d047c6p+2,
+    0x1.5bb8668a96100p+2, 0x1.b06a230f589c8p+2, 0x1.0b0d522d1da3ap+3, 0x1.47ed35383ff8ap+3,
+    0x1.90a3133474ef3p+3, 0x1.e74ffc6d2e902p+3, 0x1.273b4d1e8d088p+4, 0x1.64865d39b6a04p+4,
+    0x1.ad47ffb645a97p+4, 0x1.01c7915cc37ffp+5, 0x1.34e499fa22b03p+5, 0x1.71698bd1d1b8ep+5,
+    0x1.b9069547473bap+5, 0x1.06dcb6b503818p+6, 0x1.38ed9f1d04c47p+6, 0x1.7418870493b14p+6,
+    0x1.b9ff8d55f2fbap+6, 0x1.0647eb700c81ep+7, 0x1.370782658aeb9p+7, 0x1.70958ab9f1f2cp+7,
+    0x1.b4868f53f1834p+7, 0x1.025bd9086940ep+8, 0x1.31add92933305p+8, 0x1.698524f26ba13p+8,
+    0x1.ab6925cd2d485p+8, 0x1.f927811f67a29p+8, 0x1.2a70594f966cdp+9,
+};
+
+// what the doubles leave over
+VMF_TABLE double quadrature_finer_3_cosh_tail[43] = {
+    -0x1.676238904a56fp-61, 0x1.c3da56662ad39p-59, 0x1.d5bcbb144af86p-62, -0x1.c86865169cd2fp-59,
+    -0x1.8697c78f196d4p-58, 0x1.1a4f423d7a147p-56, 0x1.5efe86b4f5b8ep-56, -0x1.44b63b0bf4d20p-55,
+    0x1.7227fa224ee02p-56, -0x1.76d35cafa4998p-56, 0x1.b9cc938459d65p-53, 0x1.439d087862d1dp-53,
+    0x1.08fb16d7ad20ap-53, 0x1.a808e9cde6d9ep-52, 0x1.80b58a662b23ep-53, 0x1.b27670c86d6e2p-53,
+    0x1.c343cfafa8a53p-54, 0x1.f555ee9322b6bp-51, 0x1.89bd999b171edp-53, -0x1.2191dc1dbcc4dp-51,
+    -0x1.ed06ae9ce8748p-51, 0x1.8d4f2d0538558p-50, 0x1.9031baf55a549p-51, -0x1.e0a18bec70abfp-50,
+    -0x1.72d80a65ea02dp-50, 0x1.46696247f5812p-52, 0x1.ccb2527e63d4fp-51, 0x1.9966d504f2a2ap-49,
+    0x1.2ee7047720532p-51, -0x1.03ea74bdac824p-48, 0x1.1a151b623166bp-52, 0x1.159a4dac4903bp-48,
+    -0x1.f683bf42e07edp-49, 0x1.674fe4bd09969p-47, 0x1.4d04c05198b26p-47, -0x1.5220bf2f92d2cp-48,
+    0x1.977d043779fe4p-47, 0x1.fdded0f444cdfp-48, 0x1.7ca0cd3beef92p-46, -0x1.8f2f35e37a2dfp-46,
+    0x1.1c62be8811dfcp-46, 0x1.3eb6272b4f827p-47, -0x1.85d122a8d44b9p-47,
+};
+
+// what the doubles leave over
+VMF_TABLE double quadrature_finer_3_sinh_tail[43] = {
+    0x1.200125b4c5d2cp-68, 0x1.b3170460bb0ecp-63, 0x1.aa2091342bde3p-60, 0x1.9ffeb66499c9bp-59,
+    0x1.2c21467c9152ep-59, 0x1.fa00dfa95facdp-57, -0x1.5401fad120ec8p-56, 0x1.c705402ebfb45p-56,
+    -0x1.9596760544e51p-55, 0x1.3f9a69c5c06c3p-61, -0x1.e16c2fd5a92a3p-55, -0x1.2652e6c29875fp-54,
+    0x1.666f4d4b5972ap-56, -0x1.eca1f607048d1p-54, 0x1.e499615ee588bp-55, 0x1.dc1d9597a48d4p-52,
+    0x1.24e3baaa188a0p-52, -0x1.d3afffce4f356p-55, -0x1.a389b7b2683c8p-51, -0x1.3f41ab589e2b9p-52,
+    0x1.385f648d934d3p-51, 0x1.e5b926986d679p-53, 0x1.b594d76a4e427p-50, 0x1.3b6e72f641bc1p-50,
+    -0x1.79faee6eff0d9p-50, -0x1.9b06d05315097p-50, -0x1.da9221f65d74bp-52, 0x1.1b03481e2be21p-50,
+    0x1.a345cb4cd5483p-49, 0x1.b56580e75b719p-48, -0x1.5f9fcefa042f3p-48, 0x1.001f58bdd3162p-48,
+    0x1.1887c88ef360ap-48, 0x1.cca8b96c5703bp-51, 0x1.8913c65b75babp-47, -0x1.818f0b9587f66p-47,
+    0x1.5ccafb6956282p-47, -0x1.9fd013beee066p-46, 0x1.c94ea7df6c2e0p-47, -0x1.972d4adc15117p-46,
+    -0x1.7275d9c67571ap-46, -0x1.b4c5e50b63d3bp-46, 0x1.9aa0aaf4fca03p-45,
+};
+
+// Step 0.1337890625, 22 nodes to the left and 19 to the right: w in [8.0, 24.75], x >= 0.5, v <= 4.0.
+constexpr double quadrature_finer_8_step = 0x1.1200000000000p-3;
+constexpr int quadrature_finer_8_left = 22;
+constexpr int quadrature_finer_8_right = 19;
+// cosh u_j - 1
+VMF_TABLE double quadrature_finer_8_cosh[22] = {
+    0x1.25b40d5a47b58p-7, 0x1.270502ff7b254p-5, 0x1.4e60752173ba4p-4, 0x1.2c54f53382d49p-3,
+    0x1.db927361bf206p-3, 0x1.5c0673d14e7f8p-2, 0x1.e2dc0f6c5e20cp-2, 0x1.425a68e1abc95p-1,
+    0x1.a23bbb41abf6cp-1, 0x1.0965001083e63p+0, 0x1.4b04dfbd559dap+0, 0x1.972aa532a4738p+0,
+    0x1.ef33c3968be54p+0, 0x1.2a5a1e2a186a9p+1, 0x1.64beee916c2b3p+1, 0x1.a7d44cd3133c2p+1,
+    0x1.f4ce137caa3f4p+1, 0x1.2686c14f1fd56p+2, 0x1.5913ca72b595dp+2, 0x1.92f6210e22f39p+2,
+    0x1.d537682e8eb51p+2, 0x1.1083d6898205bp+3,
+};
+
+// sinh u_j - u_j
+VMF_TABLE double quadrature_finer_8_sinh[22] = {
+    0x1.a2e3a2fad8a38p-12, 0x1.a403e99d0f66ap-9, 0x1.63fa12bf0aa54p-7, 0x1.a88c69131b24bp-6,
+    0x1.a1f2b89043ddbp-5, 0x1.6caccc4a8d685p-4, 0x1.24ed63c228360p-3, 0x1.bb269434ae2d5p-3,
+    0x1.404e6363ff999p-2, 0x1.bee1c97d3882bp-2, 0x1.2f03885d7d187p-1, 0x1.9186a2770687ap-1,
+    0x1.04fc518d238c6p+0, 0x1.4dde50e11bd54p+0, 0x1.a554f44250af2p+0, 0x1.06c7651fe5b5ep+1,
+    0x1.4483a71a6337ep+1, 0x1.8d49264a9d303p+1, 0x1.e2b46e43138d2p+1, 0x1.234e0a9331947p+2,
+    0x1.5d8c959d42576p+2, 0x1.a1486dc71d621p+2,
+};
+
+// what the doubles leave over
+VMF_TABLE double quadrature_finer_8_cosh_tail[22] = {
+    -0x1.a0e985a0cc05fp-61, 0x1.81b0950c7ba33p-59, -0x1.cc05b41deb7c1p-58, 0x1.356c09c491393p-57,
+    -0x1.4f178eb8387f4p-57, -0x1.2be4eecd06417p-56, -0x1.d81dd23122dc9p-56, 0x1.0f397f2718531p-58,
+    -0x1.bf6680e3cf90bp-55, 0x1.69fa29139e9efp-54, -0x1.97b4d5153ca3dp-54, -0x1.44c315afcfdbcp-54,
+    -0x1.1e31c9ca576cbp-55, -0x1.6a99159aa4975p-53, 0x1.0c146e84a9e06p-54, 0x1.cc3353ec1b2e8p-53,
+    0x1.3bf9eb8d12abcp-53, -0x1.0ff0967ee9e42p-52, 0x1.579fe4f6929fap-52, -0x1.38ddf66200096p-53,
+    0x1.634d9bf2b7020p-52, 0x1.2a608e254a6d8p-51,
+};
+
+// what the doubles leave over
+VMF_TABLE double quadrature_finer_8_sinh_tail[22] = {
+    0x1.3838b2b6b6309p-67, -0x1.e4a6a2d550451p-63, 0x1.5633e91cee20bp-63, 0x1.021b1f7d1bc2fp-60,
+    0x1.04aa652826958p-62, 0x1.b1dd91b1ac35ep-59, 0x1.47ef1aad13be8p-60, 0x1.0a3be9f7c19bdp-57,
+    0x1.87e04d62d878dp-58, 0x1.9a9d436f91883p-56, 0x1.7848c1bfcb3f5p-55, 0x1.34c95fc81e416p-55,
+    -0x1.305137070c928p-54, 0x1.dcedd3c823881p-54, 0x1.329273d3cfd7bp-54, -0x1.ae6807d85cab1p-53,
+    -0x1.53eca6415f0b9p-53, -0x1.91688ee33d748p-55, 0x1.a4db9ae01ed6dp-53, -0x1.acba809d825fap-52,
+    0x1.23d189b5720a3p-57, -0x1.5bcff9b51f13fp-56,
+};
+
+// Step 0.150390625, 47 nodes to the left and 22 to the right: w in [3.0, 8.0], x >= 0.5, v <= 15.5.
+constexpr double quadrature_finer_3v_step = 0x1.3400000000000p-3;
+constexpr int quadrature_finer_3v_left = 47;
+constexpr int quadrature_finer_3v_right = 22;
+// cosh u_j - 1
+VMF_TABLE double quadrature_finer_3v_cosh[47] = {
+    0x1.7342eeb5fe835p-7, 0x1.755d59c761f76p-5, 0x1.a800a76cc867ep-4, 0x1.7ddf7e6e076ecp-3,
+    0x1.2f6720f60fdbap-2, 0x1.bdf2b8c18e92ap-2, 0x1.36e6b670883f7p-1, 0x1.a179ae8517b2dp-1,
+    0x1.108e4004cf212p+0, 0x1.5c59ca285054dp+0, 0x1.b5d724d6702cdp+0, 0x1.0f86b827f3187p+1,
+    0x1.4d2f80ad50b39p+1, 0x1.954b9ae1bfcc1p+1, 0x1.e97d551718ebdp+1, 0x1.25d68bcf0cd92p+2,
+    0x1.5f0a3b00f1122p+2, 0x1.a1a58b8f75e06p+2, 0x1.ef2adf7a2f7c7p+2, 0x1.24adf45b1aaefp+3,
+    0x1.5921ecec03e81p+3, 0x1.9621a08ff8340p+3, 0x1.dd0ee9578799cp+3, 0x1.17c29c78eb091p+4,
+    0x1.47b175b8f554ep+4, 0x1.7f6a0f205a7c0p+4, 0x1.c02fa50e90fdap+4, 0x1.05bcfa5109a8ap+5,
+    0x1.317edfaed0880p+5, 0x1.645b586162bddp+5, 0x1.9f796fa57c6c7p+5, 0x1.e43015bd8459ap+5,
+    0x1.1a06f2a879dddp+6, 0x1.487115dadba28p+6, 0x1.7e63b44482853p+6, 0x1.bd17c0bf25fc2p+6,
+    0x1.02fc7c4b54d72p+7, 0x1.2d5710c96ca3dp+7, 0x1.5e914f3a07c10p+7, 0x1.97c8c8bac7ea9p+7,
+    0x1.da4966b6a1c7ap+7, 0x1.13ca782709cf4p+8, 0x1.40b5e41c74f7fp+8, 0x1.74eb8aebb7921p+8,
+    0x1.b19a4a31db153p+8, 0x1.f822266235be5p+8, 0x1.250e22682e5c3p+9,
+};
+
+// sinh u_j - u_j
+VMF_TABLE double quadrature_finer_3v_sinh[47] = {
+    0x1.298eed10aac11p-11, 0x1.2a91c2d495234p-8, 0x1.fab11637b1ba1p-7, 0x1.2ea57f3827ad5p-5,
+    0x1.2a92bf480ca11p-4, 0x1.0530db80e4c89p-3, 0x1.a4e3ac6b904dfp-3, 0x1.3f7d760bf9cfcp-2,
+    0x1.cfb137beb118cp-2, 0x1.44e77b99331aap-1, 0x1.bac5da46178fap-1, 0x1.26ef125f7f6eep+0,
+    0x1.81a229184121dp+0, 0x1.f069ac939cb4ap+0, 0x1.3b53c9bf25a33p+1, 0x1.8c22f7ab8467dp+1,
+    0x1.ece6d0b1fd34fp+1, 0x1.30202a3aa8ca7p+2, 0x1.749e28d0d5accp+2, 0x1.c5b28bada006bp+2,
+    0x1.12b5bfad3b37cp+3, 0x1.4b1610d4483c8p+3, 0x1.8d5d2d6072cf2p+3, 0x1.db2779a435012p+3,
+    0x1.1b2a113a6f795p+4, 0x1.5087fc6bce6dfp+4, 0x1.8ef10809bab81p+4, 0x1.d7dd33ace17c7p+4,
+    0x1.1680bd04fe5bfp+5, 0x1.482cdbec11a76p+5, 0x1.821a16f3b021dp+5, 0x1.c59f7094da8e6p+5,
+    0x1.0a25c9914e280p+6, 0x1.37f6ecb729b61p+6, 0x1.6d5067575e0f7p+6, 0x1.ab6b31491533fp+6,
+    0x1.f3b30c2347363p+6, 0x1.23e760afaee3bp+7, 0x1.54d4db75a45eap+7, 0x1.8dbf88df23a8bp+7,
+    0x1.cff3538440e68p+7, 0x1.0e7901c447231p+8, 0x1.3b3dfe415fc03p+8, 0x1.6f4d3349734a0p+8,
+    0x1.abd57ecc0b72cp+8, 0x1.f236e58379b7bp+8, 0x1.2205468032a5fp+9,
+};
+
+// what the doubles leave over
+VMF_TABLE double quadrature_finer_3v_cosh_tail[47] = {
+    -0x1.fbab41aad3397p-61, 0x1.ada1155bc3115p-59, 0x1.4afd731e9d604p-58, -0x1.f5e6f2dd1e8f7p-57,
+    0x1.a8d7debd2d200p-56, -0x1.7ae66b023a394p-59, -0x1.c89e4345fb050p-55, -0x1.ef452dbc25f74p-55,
+    -0x1.2fb204ab199d0p-54, -0x1.19a65f1f127f2p-54, -0x1.fdad64622c3ccp-55, 0x1.441eb08ec7309p-55,
+    -0x1.e0b1fc217d180p-53, -0x1.5bd28ddb13dbcp-55, -0x1.bff9ad78ec188p-53, 0x1.4efd48dab8ca5p-52,
+    -0x1.930736e371874p-53, 0x1.9de29a10fc167p-56, 0x1.d89997374f68ep-52, -0x1.f2f8e9751fdd7p-51,
+    -0x1.cd1adbb49f34dp-52, -0x1.207a88fa75471p-52, -0x1.e58f8c2464b16p-53, 0x1.2c030b2b11251p-52,
+    -0x1.43f3d9cba90cfp-51, 0x1.88ce76b7c0588p-53, -0x1.1e05abb509223p-50, -0x1.e8e423ab66616p-51,
+    -0x1.9251fc1a22024p-51, -0x1.1c95dd69bf141p-52, -0x1.d85739b98a4e0p-49, -0x1.d977e77ce9890p-50,
+    -0x1.5ef34a87631f7p-51, -0x1.ebe5717a73e1ap-51, 0x1.69f75d18cc80cp-48, -0x1.030af339dff51p-48,
+    -0x1.36a18c8a1a41fp-47, -0x1.79ea7d65b5ba4p-52, -0x1.65916d9f4bf81p-47, 0x1.dcc8fdbe6fd0fp-47,
+    0x1.2294023daa566p-48, -0x1.1bbea6c83fe9bp-46, -0x1.23d694b8c05d3p-47, 0x1.9d2b920dd2a78p-46,
+    0x1.a86b6ff3fe656p-46, 0x1.624f1bf75ce6ep-47, -0x1.d771e10061aefp-49,
+};
+
+// what the doubles leave over
+VMF_TABLE double quadrature_finer_3v_sinh_tail[47] = {
+    -0x1.c8e54d797c76cp-65, 0x1.ad3d3f91d696ep-67, 0x1.9498e60995e16p-61, -0x1.b4d789ccf0dfap-59,
+    0x1.47e4bbb5bc2b6p-59, 0x1.3d6b9ec8d11d1p-58, 0x1.b5d32301ab823p-57, 0x1.a27dffdb6eb6ap-56,
+    0x1.4857d81a765fap-57, 0x1.2330d4e747691p-55, -0x1.483886ede8f57p-55, 0x1.da195c33d4b9ap-54,
+    -0x1.dc2e7bf1ea097p-55, 0x1.f7c98ef2f3b61p-55, -0x1.6b10b8e841ceep-53, -0x1.662ded2e9e128p-53,
+    -0x1.e3f70ca6dc39ap-55, -0x1.370344df99d38p-52, -0x1.6e5c7f4b13a2fp-53, 0x1.42067d52027eap-52,
+    0x1.ea36b5bf72988p-52, 0x1.b2230e4d95e15p-52, -0x1.7614c32c430b0p-51, -0x1.ac37184f54f80p-51,
+    -0x1.72abbc5ca480ap-50, 0x1.73452978081b7p-50, 0x1.14fdb44811143p-50, -0x1.8914fa2ed6321p-50,
+    -0x1.99b49f55f3cafp-49, -0x1.68a2113e0d1a1p-50, -0x1.9f6dd5d462ac1p-49, -0x1.ef1a14005a448p-50,
+    0x1.ca9f9f13f31b7p-50, 0x1.219500a9a3222p-49, 0x1.038caaa5f9d21p-49, 0x1.2cd1fa62f4f0bp-48,
+    -0x1.4496a8c2a356ep-48, 0x1.aa5a2ae495b66p-47, 0x1.0f7cbcf35ec52p-53, 0x1.e4323c16a9349p-48,
+    -0x1.ad29d0d2a7835p-51, -0x1.2f501db28ed2dp-46, 0x1.e817c7ce7ceb8p-46, 0x1.589e1e6aaec18p-46,
+    0x1.71a6748fa1720p-46, -0x1.aa3e0ca1f4b53p-46, -0x1.9fab4731eb9acp-51,
+};
+
+// Step 0.1171875, 52 nodes to the left and 21 to the right: w in [8.0, 24.75], x >= 0.5, v <= 15.5.
+constexpr double quadrature_finer_8v_step = 0x1.e000000000000p-4;
+constexpr int quadrature_finer_8v_left = 52;
+constexpr int quadrature_finer_8v_right = 21;
+// cosh u_j - 1
+VMF_TABLE double quadrature_finer_8v_cosh[52] = {
+    0x1.c283e5740c557p-8, 0x1.c4104f6f5ca46p-6, 0x1.ff7c59b3081a1p-5, 0x1.ca4ce2a2732fcp-4,
+    0x1.69bc91d371fdep-3, 0x1.07ba102e838b7p-2, 0x1.6c4a3081008bcp-2, 0x1.e3f09c329819cp-2,
+    0x1.382939d05a7e8p-1, 0x1.89aee7b63f8fcp-1, 0x1.e7a845c34a855p-1, 0x1.29b00abde6683p+0,
+    0x1.6728bc0aa11a3p+0, 0x1.ad16926ede360p+0, 0x1.fc6fae1f1a750p+0, 0x1.2b25ab120e8eap+1,
+    0x1.5df2e7a83d19cp+1, 0x1.97525ab436167p+1, 0x1.d80df2e4f8225p+1, 0x1.1084c338cb5bep+2,
+    0x1.39a2fa808cbbcp+2, 0x1.67f257e2ba5e2p+2, 0x1.9c15da1bdef78p+2, 0x1.d6c503bb997f2p+2,
+    0x1.0c6730845b579p+3, 0x1.318d2f7d97df7p+3, 0x1.5b573ea5612b3p+3, 0x1.8a587368b3ff8p+3,
+    0x1.bf363e748dd18p+3, 0x1.faaab20086d46p+3, 0x1.1ec3885b4ccf8p+4, 0x1.445b571c910c9p+4,
+    0x1.6ea115b3b0dc3p+4, 0x1.9e298ce1dfb34p+4, 0x1.d39c0964fb250p+4, 0x1.07da5466dd69fp+5,
+    0x1.29a377ccbc582p+5, 0x1.4fa058d4f735ep+5, 0x1.7a56abab961c1p+5, 0x1.aa5cc54efd428p+5,
+    0x1.e05bacada3d11p+5, 0x1.0e88b6c84f293p+6, 0x1.30a9dac0712e7p+6, 0x1.570961ecc55bap+6,
+    0x1.822e5baf11922p+6, 0x1.b2b0a27a93c73p+6, 0x1.e93af24c78f24p+6, 0x1.1346a0cc58c9ap+7,
+    0x1.35bfb27717d1cp+7, 0x1.5c82034e49c8ap+7, 0x1.8815fe667cbe8p+7, 0x1.b91504e60302ep+7,
+};
+
+// sinh u_j - u_j
+VMF_TABLE double quadrature_finer_8v_sinh[52] = {
+    0x1.1971746399178p-12, 0x1.1a06034345fb0p-9, 0x1.dd8d0f6b09574p-8, 0x1.1c5b2aa2aa714p-6,
+    0x1.1769685b59ed5p-5, 0x1.e67afbff804d6p-5, 0x1.85b6fe50750a1p-4, 0x1.25df16e92304bp-3,
+    0x1.a752bc3980dc9p-3, 0x1.2625632e92d08p-2, 0x1.8d2c4751c1f5cp-2, 0x1.05e7824899c9fp-1,
+    0x1.52b8d69973937p-1, 0x1.aeebad83596b8p-1, 0x1.0e4bdb4b5b417p+0, 0x1.4f0910bcd5e99p+0,
+    0x1.9afae9e578b9bp+0, 0x1.f3964a302589ap+0, 0x1.2d3e530982780p+1, 0x1.68c0e02d8f971p+1,
+    0x1.ad590c439a712p+1, 0x1.fc2d106a37abbp+1, 0x1.2b43955796d3dp+2, 0x1.5eed1432f437ap+2,
+    0x1.99e33f9fb4ea4p+2, 0x1.dd10038a975dbp+2, 0x1.14bd1a2387516p+3, 0x1.402495d0461e9p+3,
+    0x1.71646c31435b9p+3, 0x1.a9372751032c6p+3, 0x1.e86e746c57377p+3, 0x1.17fb02f7bbd05p+4,
+    0x1.406b6884134e5p+4, 0x1.6e1d591a55998p+4, 0x1.a1b842d0f5660p+4, 0x1.dbf860e142513p+4,
+    0x1.0ed8a914ca337p+5, 0x1.33e88100f0e03p+5, 0x1.5db176d0248e5p+5, 0x1.8cc9e8c872e52p+5,
+    0x1.c1dae61948244p+5, 0x1.fda281e306758p+5, 0x1.207b381b1009bp+6, 0x1.46637b1e2b3cbp+6,
+    0x1.71111bf1bb578p+6, 0x1.a11bf75503292p+6, 0x1.d72ecb502e598p+6, 0x1.0a04c8142b58ep+7,
+    0x1.2c420e0513a11p+7, 0x1.52c88d5a9cc2dp+7, 0x1.7e20b1ccf8e1ap+7, 0x1.aee3dd1405e1fp+7,
+};
+
+// what the doubles leave over
+VMF_TABLE double quadrature_finer_8v_cosh_tail[52] = {
+    0x1.2959ec021169fp-62, -0x1.9a9f35acd712cp-60, 0x1.efcdb5f990a94p-59, 0x1.53a1d2eb8713ep-58,
+    -0x1.f4c28bfb71efdp-57, 0x1.f65c46b5345e0p-56, -0x1.19dc46a16941fp-56, -0x1.92bd3e4d942bep-56,
+    0x1.d253abb318bf1p-56, 0x1.11a56665da111p-57, -0x1.fcb127a36d817p-56, -0x1.8b2480cca225ap-54,
+    -0x1.ae00686514429p-54, 0x1.61e5a73ca8841p-54, 0x1.aaf899cf46f70p-56, -0x1.dfd96fcd4bd36p-54,
+    -0x1.81b915da6bff1p-53, 0x1.dd9a432ad07d1p-53, -0x1.bf0c91fab9e36p-53, 0x1.9768b03a15417p-52,
+    -0x1.bb1163569b19fp-52, 0x1.75e326f563177p-57, -0x1.821803182854bp-52, -0x1.269c751f0cb04p-52,
+    -0x1.6df0c2403b0fbp-55, -0x1.86bc947f74834p-51, -0x1.2a080137da637p-51, -0x1.f4c36221a821dp-52,
+    -0x1.7b0d70a1f4735p-51, 0x1.f2a67706dbbdep-51, -0x1.fc3619c3bee8fp-50, -0x1.99f84ffb3776ep-50,
+    0x1.c00342bf0ae9cp-51, -0x1.efacbf912110ap-50, 0x1.c2f8828087f31p-53, 0x1.4cacf97e555bep-52,
+    -0x1.9ba10b14818e7p-51, 0x1.ba8fe51795a0dp-49, 0x1.f99535cd22928p-49, 0x1.78bd9f22037cbp-49,
+    0x1.703f59bdd8208p-49, -0x1.f87e5438d0782p-49, 0x1.c77484658df42p-48, 0x1.791b55e0d06ddp-48,
+    -0x1.e50c56aee10b8p-53, -0x1.876e3715f9870p-50, 0x1.4d8a57941c1c9p-51, -0x1.a03246c23392ap-48,
+    0x1.f87b708d44c00p-47, -0x1.8d5f747c77386p-52, -0x1.78e4dbb9b18a5p-52, -0x1.db4c40fafcc01p-48,
+};
+
+// what the doubles leave over
+VMF_TABLE double quadrature_finer_8v_sinh_tail[52] = {
+    0x1.fca410e61a912p-66, -0x1.589d9634197fdp-63, -0x1.08d8cc7553e21p-62, -0x1.dcf7db5acdc57p-60,
+    0x1.7fa3da4502446p-60, -0x1.b8a14f4830fdbp-59, -0x1.1d8a0871827a4p-60, 0x1.a8c9df164206ap-59,
+    -0x1.f517a28067734p-60, -0x1.8dfd9f74f7b2ep-56, 0x1.dddceec2feea1p-56, -0x1.59898ac553968p-55,
+    -0x1.84baa8cbf4aedp-55, 0x1.40f1545160155p-55, 0x1.1c865fb7db589p-55, -0x1.0859b04c5648cp-56,
+    -0x1.90fbcd7aa16d0p-54, 0x1.ad000f0cbcd49p-56, -0x1.d2fcac8528ecdp-53, 0x1.5e2f0e0f5839ep-55,
+    0x1.f967dec0d9218p-55, 0x1.6e81ebda94eb8p-53, 0x1.dacd7ebd2a759p-52, -0x1.c8b8477f9ab25p-53,
+    0x1.0b099f7b19c7ap-54, 0x1.78265691b97aep-52, 0x1.35a5fc6f2381ep-53, -0x1.4c57efdd701dcp-52,
+    -0x1.652a836642c35p-51, 0x1.40b8bc1fade3fp-51, 0x1.d3b525dd16734p-52, 0x1.3caa39300a650p-50,
+    -0x1.c670c760ec5bdp-53, -0x1.2d2ae5a588bccp-51, -0x1.7f4625a257848p-51, -0x1.24ca5711b64dap-50,
+    -0x1.c01ee66117671p-49, -0x1.b480a8f4cb39fp-49, -0x1.4fc1232aa165dp-51, -0x1.81a539325e6abp-49,
+    0x1.5d212cb47bad5p-50, 0x1.9110fbe7f8681p-51, -0x1.4f3a1c85e3cecp-49, 0x1.c2087538b3372p-48,
+    -0x1.08721e1854db0p-49, 0x1.2509140df875ap-49, -0x1.21ea4da323030p-52, 0x1.6b0247f265de0p-47,
+    0x1.55eac73ba4091p-47, 0x1.49217fbe41b0ap-47, -0x1.d9528a0193fe5p-47, -0x1.3b29c9712f712p-49,
 };
 
 constexpr double two_pi = 0x1.921fb54442d18p+2;

@@ -4,11 +4,14 @@
 //   region(v, x)   the table of regions.hpp that applies
 //   at<R>(v, x)    the value in region R, any lane type
 //   special(v, x)  the limits: x = 0 or infinite, v infinite, NaN in, NaN out, NaN for negative arguments
-//   doubtful(v, x, y) lanes in which the value y fell so near a zero of the function that digits were lost;
-//                  near_zero.hpp computes them again
+//   repairs        whether the function has zeros next to which at<R> loses digits. Then
+//   doubtful<R>(v, x, y)    lanes in which the value y fell so near one that it has to be computed again,
+//   has_finer<R>(), finer<R>(v, x), finer_doubtful(y)   where a formula for lanes mends most of them,
+//   repaired(v, x)  does it in full, value by value (near_zero.hpp)
 #pragma once
 
 #include "near_origin.hpp"
+#include "near_zero.hpp"
 #include "regions.hpp"
 #include "vmf.hpp"
 
@@ -22,9 +25,9 @@ VMF_FN bool out_of_domain(double v, double x) { return !(v >= 0.0 && x >= 0.0); 
 struct OfOrder {
     template <class T>
     VMF_FN static T order(T v) { return v; }
-    template <class T, class Y>
-    VMF_FN static auto doubtful(T v, T, Y) { return v < T(-1.0); }
     static constexpr bool repairs = false;
+    template <int R>
+    static constexpr bool has_finer = false;
     static constexpr int first_region = 2;
     static constexpr int last_small_region = 3;
 };
@@ -60,7 +63,16 @@ template <bool scaled>
 struct LogI : OfOrder {
     static constexpr int first_region = 1;
     static constexpr int last_small_region = 4;
-    static constexpr bool repairs = true;
+    static constexpr bool repairs = !scaled;  // log I - x < 0
+    template <int R>
+    static constexpr bool has_finer = R == region_power_series;
+    template <int R, class T>
+    VMF_FN static auto doubtful(T v, T x, T y) { return doubtful_log_i<R>(v, x, y); }
+    template <int R, class T>
+    VMF_FN static T finer(T v, T x) { return finer_log_i(v, x); }
+    template <class T>
+    VMF_FN static auto finer_doubtful(T y) { return finer_doubtful_log_i(y); }
+    VMF_FN static double repaired(double v, double x) { return near_zero_log_i(v, x); }
     template <class T>
     VMF_FN static T region(T v, T x) { return region_log_i(v, x); }
     template <int R, class T>
@@ -88,6 +100,15 @@ struct LogI : OfOrder {
 template <bool scaled>
 struct LogK : OfOrderK {
     static constexpr bool repairs = true;
+    template <int R>
+    static constexpr bool has_finer = R < region_debye20;
+    template <int R, class T>
+    VMF_FN static auto doubtful(T v, T, T y) { return doubtful_log_k<R>(v, y); }
+    template <int R, class T>
+    VMF_FN static T finer(T v, T x) { return finer_log_k<R, scaled>(v, x); }
+    template <class T>
+    VMF_FN static auto finer_doubtful(T y) { return finer_doubtful_log_k(y); }
+    VMF_FN static double repaired(double v, double x) { return near_zero_log_k(v, x, scaled); }
     template <class T>
     VMF_FN static T region(T v, T x) { return region_k(v, x); }
     template <int R, class T>
@@ -120,6 +141,14 @@ struct LogK : OfOrderK {
 template <bool complement>
 struct IvRatio : OfOrder {
     static constexpr int last_small_region = complement ? 4 : 3;
+    // The complement changes sign next to v = 1/2; half_order_iv_ratio_c knows that for x >= 22, tanh at 1/2 itself.
+    static constexpr bool repairs = complement;
+    template <int R, class T>
+    VMF_FN static auto doubtful(T v, T x, T) {
+        return (abs_(v - T(0.5)) < T(R == region_shifted16 ? 0x1p-10 : 0.0)) & (abs_(v - T(0.5)) > T(0.0)) & (x > T(6.0));
+    }
+    VMF_FN static double repaired(double v, double x) { return near_half_iv_ratio_c(v, x); }
+
     template <class T>
     VMF_FN static T region(T v, T x) {
         if constexpr (complement) return region_i_complement(v, x);
@@ -259,6 +288,9 @@ struct OfDimensionUp : OfOrder {
 template <bool scaled>
 struct LogNormalizer : OfDimension {
     static constexpr bool repairs = true;
+    template <int R, class T>
+    VMF_FN static auto doubtful(T v, T x, T y) { return doubtful_log_normalizer<scaled>(v, x, y); }
+    VMF_FN static double repaired(double v, double x) { return near_zero_log_normalizer(v, x, scaled); }
     template <class T>
     VMF_FN static T region(T v, T x) { return region_vmf(v, x); }
     template <int R, class T>
@@ -314,13 +346,29 @@ struct MeanResultantLengthDkappa : OfDimensionUp {
     }
 };
 
+// One value in region R, next to a zero too.
+template <class F, int R>
+VMF_FN double mended(double v, double x) {
+    double y = F::template at<R>(v, x);
+    if constexpr (F::repairs) {
+        if (F::template doubtful<R>(v, x, y)) {
+            if constexpr (F::template has_finer<R>) {
+                y = F::template finer<R>(v, x);
+                if (!F::finer_doubtful(y)) return y;
+            }
+            return F::repaired(v, x);
+        }
+    }
+    return y;
+}
+
 // One value, any region: what CUDA threads and scalar callers use.
 template <class F, int R = 1>
 VMF_FN double value_in(int region, double v, double x) {
     if constexpr (R == region_count) {
         return F::special(v, x);
     } else if constexpr (uses_region<F>(R)) {
-        return region == R ? F::template at<R>(v, x) : value_in<F, R + 1>(region, v, x);
+        return region == R ? mended<F, R>(v, x) : value_in<F, R + 1>(region, v, x);
     } else {
         return value_in<F, R + 1>(region, v, x);
     }

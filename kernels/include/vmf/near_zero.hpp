@@ -276,32 +276,55 @@ struct Descent {
     N rest;      // log(g_0/(v' + w)^n) - log(2 pi w)/2 + sum
 };
 
+// The least n with sqrt((v + n)^2 + x^2) >= the effort's least w.
+VMF_FN int steps_for(double v, double x, Effort effort) {
+    const double least = effort.least_w;
+    if (fma_(v, v, x * x) >= least * least) return 0;
+    return static_cast<int>(sqrt_(fma_(-x, x, least * least)) - v) + 1;
+}
+
+// g_0 and g_1 of shifted_order.hpp after n >= 1 steps.
+template <class N>
+struct Steps {
+    N g0, g1;
+};
+template <class N>
+VMF_SLOW_FN Steps<N> steps_down(double v, double x, int n, N top, const Place<N>& p, Effort effort) {
+    using D = Digits<N>;
+    const N xx = D::of(two_product(x, x));
+    const N sigma = xx * (p.inverse * p.inverse);
+    Steps<N> s = {top + p.w - sigma * (debye_sum_of(p, 1.0, true, effort) + 0.5), D::of(1.0)};
+    for (int k = n - 1; k >= 1; --k) {
+        const N order = D::of(two_sum(v, double(k)));
+        const N below = s.g0 * (order * 2.0) + s.g1 * xx;
+        s.g1 = s.g0;
+        s.g0 = below;
+    }
+    return s;
+}
+
+// 1 - I_v/I_(v-1) for v near 1/2, 0 < x < 60, where it is as small as e^(-2x): the difference of two numbers of 150 bits.
+inline VMF_SLOW_FN double near_half_iv_ratio_c(double v, double x) {
+    using D = Digits<Threefold>;
+    const Effort effort = effort_of(Threefold{});
+    const int n = steps_for(v, x, effort);
+    const Threefold top = D::of(two_sum(v, double(n)));
+    const Steps<Threefold> s = steps_down(v, x, n, top, place_of(top, x), effort);
+    const Threefold below = s.g0 * (2.0 * v) + s.g1 * D::of(two_product(x, x));
+    return D::rounded((below - s.g0 * x) / below);
+}
+
 template <class N>
 VMF_SLOW_FN Descent<N> descent_from(double v, double x, Effort effort) {
     using D = Digits<N>;
-    const double least = effort.least_w;
-    int n = 0;
-    if (fma_(v, v, x * x) < least * least) {
-        const double needed = sqrt_(fma_(-x, x, least * least)) - v;
-        n = static_cast<int>(needed) + 1;
-    }
+    const int n = steps_for(v, x, effort);
     Descent<N> d;
     d.top = D::of(two_sum(v, double(n)));
     d.p = place_of(d.top, x);
     const N sum = debye_sum_of(d.p, 1.0, false, effort);
     N ratio = D::of(1.0);
     if (n > 0) {
-        const N sigma = D::of(two_product(x, x)) * (d.p.inverse * d.p.inverse);
-        const N xx = D::of(two_product(x, x));
-        N above = D::of(1.0);
-        N g = d.top + d.p.w - sigma * (debye_sum_of(d.p, 1.0, true, effort) + 0.5);
-        for (int k = n - 1; k >= 1; --k) {
-            const N order = D::of(two_sum(v, double(k)));
-            const N below = g * (order * 2.0) + above * xx;
-            above = g;
-            g = below;
-        }
-        ratio = g / power_of(d.top + d.p.w, n);
+        ratio = steps_down(v, x, n, d.top, d.p, effort).g0 / power_of(d.top + d.p.w, n);
     }
     d.rest = sum + log_of(ratio * ratio / (d.p.w * pi_of<N>() * 2.0)) * 0.5;
     return d;
