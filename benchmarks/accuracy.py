@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import multiprocessing
 import secrets
 import sys
@@ -39,17 +40,24 @@ FUNCTIONS = (*LOGARITHMS, *RATIOS, *DERIVATIVES, *OF_DIMENSION, *INVERSES)
 
 @dataclass(frozen=True)
 class Bar:
-    """Largest permitted error in eps, relative to the value or to max(1, |value|)."""
+    """Largest permitted error in eps, relative to the value or to max(1, |value|).
+
+    `always_relative` bounds the error relative to the value besides, next to its zeros too.
+    """
 
     limit: float
     relative: bool
+    always_relative: float = math.inf
 
 
 BARS: dict[str, Bar] = {
-    **{name: Bar(4, relative=False) for name in LOGARITHMS},
-    **{name: Bar(4, relative=True) for name in RATIOS},
+    **{name: Bar(4, relative=False, always_relative=8) for name in LOGARITHMS},
+    "iv_ratio": Bar(4, relative=True),
+    "iv_ratio_c": Bar(4, relative=True),
+    "kv_ratio": Bar(5, relative=True),
     **{name: Bar(16, relative=False) for name in DERIVATIVES},
-    "log_normalizer": Bar(4, relative=False),
+    "log_normalizer": Bar(4, relative=False, always_relative=8),
+    "log_normalizer_e": Bar(4, relative=False, always_relative=8),
     "mean_resultant_length": Bar(4, relative=True),
     "mean_resultant_length_c": Bar(4, relative=True),
     "mean_resultant_length_dkappa": Bar(16, relative=False),
@@ -153,7 +161,7 @@ def _row(
         worst=(float(first[worst]), float(x[worst])),
         bar=bar.limit,
         scale="|f|" if bar.relative else "max(1,|f|)",
-        ok=bool(error[worst] <= bar.limit),
+        ok=bool(error[worst] <= bar.limit and relative.max() <= bar.always_relative),
     )
 
 

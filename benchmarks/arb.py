@@ -255,6 +255,10 @@ def _log_normalizer(p: _Point) -> arb:
     return (p.v - 1) * p.x.log() - p.v * (2 * arb.pi()).log() - (p.log_i(-1) + p.x)
 
 
+def _log_normalizer_e(p: _Point) -> arb:
+    return (p.v - 1) * p.x.log() - p.v * (2 * arb.pi()).log() - p.log_i(-1)
+
+
 def _resultant_slope(p: _Point) -> arb:
     if p.v == arb(1) / 2:
         return 4 / ((p.x.exp() + (-p.x).exp()) ** 2) if p.x < 10000 else arb(0)
@@ -269,6 +273,7 @@ def _entropy(p: _Point) -> arb:
 
 _DIMENSION_FUNCTIONS: dict[str, Callable[[_Point], arb]] = {
     "log_normalizer": _log_normalizer,
+    "log_normalizer_e": _log_normalizer_e,
     "mean_resultant_length": lambda p: p.ratio(),
     "mean_resultant_length_c": lambda p: p.ratio_c(),
     "mean_resultant_length_dkappa": _resultant_slope,

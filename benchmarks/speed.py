@@ -42,7 +42,7 @@ OF_ORDER = (
     "log_iv_dx", "log_iv_dv", "log_kv_dx", "log_kv_dv",
 )  # fmt: skip
 OF_DIMENSION = (
-    "log_normalizer", "mean_resultant_length", "mean_resultant_length_c",
+    "log_normalizer", "log_normalizer_e", "mean_resultant_length", "mean_resultant_length_c",
     "mean_resultant_length_dkappa", "entropy",
 )  # fmt: skip
 INVERSES = ("concentration", "concentration_c")

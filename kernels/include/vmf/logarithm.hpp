@@ -81,4 +81,23 @@ VMF_FN T exp_(T a) {
     return scale_floor_(fma_(power, p, power), n * T(0.0625));
 }
 
+// exp(a) for |a| < 600 to 2^-63: as exp_, with one term more and the rounding errors kept.
+template <class T>
+VMF_FN Twofold<T> exp_twofold(Twofold<T> a) {
+    const T n = sixteenths(a.hi * T(23.083120654223414));
+    const T whole = fnma_(n, T(ln2_sixteenth_head), a.hi);
+    const Twofold<T> r = two_sum(whole, fnma_(n, T(ln2_sixteenth_tail), a.lo));
+    const T rr = r.hi * r.hi;
+    const T even = fma_(fma_(fma_(rr, T(1.0 / 40320.0), T(1.0 / 720.0)), rr, T(1.0 / 24.0)), rr, T(0.5));
+    const T odd = fma_(fma_(rr, T(1.0 / 5040.0), T(1.0 / 120.0)), rr, T(1.0 / 6.0));
+    const T p = fma_(fma_(odd, r.hi, even), rr, r.lo);
+    const T power = lookup_sixteenth(exp_sixteenths, n);
+    const Twofold<T> product = two_product(power, r.hi);
+    const Twofold<T> e = fast_two_sum(power, product.hi);
+    const T e_lo = e.lo + (product.lo + fma_(power, p, lookup_sixteenth(exp_sixteenths_tail, n)));
+    const T k = n * T(0.0625);
+    const Twofold<T> sum = fast_two_sum(e.hi, e_lo);
+    return {scale_floor_(sum.hi, k), scale_floor_(sum.lo, k)};
+}
+
 }  // namespace VMF_NAMESPACE

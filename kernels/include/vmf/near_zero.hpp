@@ -486,28 +486,10 @@ VMF_FINER_QUADRATURE(3v)
 VMF_FINER_QUADRATURE(8v)
 #undef VMF_FINER_QUADRATURE
 
-// exp(a) for -600 <= a <= 0 to 2^-63: as exp_, with one term more and the rounding errors kept.
-template <class T>
-VMF_FN Twofold<T> finer_exp(Twofold<T> a) {
-    const T n = sixteenths(a.hi * T(23.083120654223414));
-    const T whole = fnma_(n, T(ln2_sixteenth_head), a.hi);
-    const Twofold<T> r = two_sum(whole, fnma_(n, T(ln2_sixteenth_tail), a.lo));
-    const T rr = r.hi * r.hi;
-    const T even = fma_(fma_(fma_(rr, T(1.0 / 40320.0), T(1.0 / 720.0)), rr, T(1.0 / 24.0)), rr, T(0.5));
-    const T odd = fma_(fma_(rr, T(1.0 / 5040.0), T(1.0 / 120.0)), rr, T(1.0 / 6.0));
-    const T p = fma_(fma_(odd, r.hi, even), rr, r.lo);
-    const T power = lookup_sixteenth(exp_sixteenths, n);
-    const Twofold<T> product = two_product(power, r.hi);
-    const Twofold<T> e = fast_two_sum(power, product.hi);
-    const T e_lo = e.lo + (product.lo + fma_(power, p, lookup_sixteenth(exp_sixteenths_tail, n)));
-    const T k = n * T(0.0625);
-    return {scale_floor_(e.hi, k), scale_floor_(e_lo, k)};
-}
-
 template <class T>
 VMF_FN void add_term(Twofold<T>& sum, Twofold<T> even, Twofold<T> odd) {
     const Twofold<T> a = two_sum(even.hi, odd.hi);
-    const Twofold<T> f = finer_exp(Twofold<T>{max_(a.hi, T(-600.0)), a.lo + (even.lo + odd.lo)});
+    const Twofold<T> f = exp_twofold(Twofold<T>{max_(a.hi, T(-600.0)), a.lo + (even.lo + odd.lo)});
     const Twofold<T> s = two_sum(sum.hi, f.hi);
     sum = {s.hi, sum.lo + (s.lo + f.lo)};
 }

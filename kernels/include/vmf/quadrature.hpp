@@ -38,36 +38,58 @@ struct Moments {
     T exp_minus;  // sum exp(-u_j) f(u_j)
 };
 
-// Even and odd nodes are added apart, from the tails inwards: half the roundings of one long sum, and two chains.
-// exp(-600) stands for less, which would be subnormal and slow.
-template <class Rule, class T>
+// A sum that keeps its rounding errors where `exact`; a plain one is enough under a logarithm.
+template <bool exact, class T>
+VMF_FN void add_to(Twofold<T>& sum, T a) {
+    if constexpr (exact) {
+        const Twofold<T> s = two_sum(sum.hi, a);
+        sum = {s.hi, sum.lo + s.lo};
+    } else {
+        sum.hi = sum.hi + a;
+    }
+}
+
+// Left and right nodes are added apart, even ones from odd ones too, from the tails inwards: a quarter of the roundings
+// of one long sum, and chains that run side by side. exp(-600) stands for less, which would be subnormal and slow.
+template <class Rule, bool exact, class T>
 VMF_FN Moments<T> quadrature_moments(T v, T w) {
-    T mass[2] = {T(0.0), T(0.0)};
+    const Twofold<T> zero = {T(0.0), T(0.0)};
+    Twofold<T> mass[4] = {zero, zero, zero, zero};
+    Twofold<T> exp_minus[4] = {zero, zero, zero, zero};
     T mean[2] = {T(0.0), T(0.0)};
-    T exp_minus[2] = {T(0.0), T(0.0)};
     for (int j = Rule::left - 1; j >= 0; --j) {
         const T f = exp_(max_(fms_(v, T(Rule::sinh(j)), w * T(Rule::cosh(j))), T(-600.0)));
-        mass[j & 1] = mass[j & 1] + f;
+        add_to<exact>(mass[j & 1], f);
+        add_to<exact>(exp_minus[j & 1], f * T(Rule::exp(j)));
         mean[j & 1] = fma_(f, T(-Rule::step * (j + 1)), mean[j & 1]);
-        exp_minus[j & 1] = fma_(f, T(Rule::exp(j)), exp_minus[j & 1]);
     }
-    T right[2] = {T(0.0), T(0.0)};
-    T right_minus[2] = {T(0.0), T(0.0)};
     for (int j = Rule::right - 1; j >= 0; --j) {
         const T f = exp_(max_(-fma_(v, T(Rule::sinh(j)), w * T(Rule::cosh(j))), T(-600.0)));
-        right[j & 1] = right[j & 1] + f;
+        add_to<exact>(mass[2 + (j & 1)], f);
+        add_to<exact>(exp_minus[2 + (j & 1)], f * T(Rule::exp_minus(j)));
         mean[j & 1] = fma_(f, T(Rule::step * (j + 1)), mean[j & 1]);
-        right_minus[j & 1] = fma_(f, T(Rule::exp_minus(j)), right_minus[j & 1]);
     }
-    return {((mass[1] + right[1]) + (mass[0] + right[0])) + T(1.0), mean[0] + mean[1],
-            ((exp_minus[1] + right_minus[1]) + (exp_minus[0] + right_minus[0])) + T(1.0)};
+    T sums[2];
+    for (int k = 0; k < 2; ++k) {
+        const Twofold<T>* s = k == 0 ? mass : exp_minus;
+        sums[k] = ((s[1].hi + s[3].hi) + (s[0].hi + s[2].hi)) + T(1.0);
+        if constexpr (exact) {
+            const Twofold<T> odd = two_sum(s[1].hi, s[3].hi);
+            const Twofold<T> even = two_sum(s[0].hi, s[2].hi);
+            const Twofold<T> all = two_sum(odd.hi, even.hi);
+            const Twofold<T> with_one = two_sum(all.hi, T(1.0));
+            const T lo = ((s[0].lo + s[1].lo) + (s[2].lo + s[3].lo)) + ((odd.lo + even.lo) + (all.lo + with_one.lo));
+            sums[k] = with_one.hi + lo;
+        }
+    }
+    return {sums[0], mean[0] + mean[1], sums[1]};
 }
 
 template <class Rule, bool scaled, class T>
 VMF_FN T quadrature_log_k(T v, T x) {
     const Polar<T> p = polar(v, x);
     const Twofold<T> angle = asinh_ratio(p.v_plus_w, x);
-    const Moments<T> m = quadrature_moments<Rule>(v, p.w.hi);
+    const Moments<T> m = quadrature_moments<Rule, false>(v, p.w.hi);
     const Twofold<T> l = log_twofold(two_product(m.mass, T(0.5 * Rule::step)));
     return -assemble_log_i<scaled>(v, p, angle, -l, T(0.0));
 }

@@ -139,14 +139,14 @@ VMF_FN T debye_log_k_dv(T v, T x) {
 template <class Rule, class T>
 VMF_FN T quadrature_kv_ratio(T v, T x) {
     const Polar<T> p = polar(v, x);
-    const Moments<T> m = quadrature_moments<Rule>(v, p.w.hi);
+    const Moments<T> m = quadrature_moments<Rule, true>(v, p.w.hi);
     return p.v_plus_w.hi * m.mass / (x * m.exp_minus);
 }
 
 template <class Rule, class T>
 VMF_FN T quadrature_log_k_dx(T v, T x) {
     const Polar<T> p = polar(v, x);
-    const Moments<T> m = quadrature_moments<Rule>(v, p.w.hi);
+    const Moments<T> m = quadrature_moments<Rule, true>(v, p.w.hi);
     return -(v / x + (x * m.exp_minus) / (p.v_plus_w.hi * m.mass));
 }
 
@@ -154,7 +154,7 @@ template <class Rule, class T>
 VMF_FN T quadrature_log_k_dv(T v, T x) {
     const Polar<T> p = polar(v, x);
     const Twofold<T> angle = asinh_ratio(p.v_plus_w, x);
-    const Moments<T> m = quadrature_moments<Rule>(v, p.w.hi);
+    const Moments<T> m = quadrature_moments<Rule, false>(v, p.w.hi);
     return select(v > T(0.0), angle.hi + m.mean / m.mass, T(0.0));  // K is even in its order
 }
 

@@ -16,6 +16,10 @@
 
 namespace VMF_NAMESPACE {
 
+// Terms of the expansion at order v + n; single.hpp needs fewer for float.
+template <class T>
+constexpr int shifted_terms = 20;
+
 template <class T>
 struct Shifted {
     T v_hi, v_lo;          // v = v_hi + v_lo, v_hi a multiple of 2^-47, so that v_hi + k is exact
@@ -43,7 +47,7 @@ VMF_FN Shifted<T> shifted_order(T v, T x) {
     s.xx = two_product(x, x);
 
     // g_n = 1; x^2 g_(n+1) = x I_(v'+1)/I_v' = x I'/I - v' = (w' - v') + correction.
-    const T correction = debye_log_derivative<20, 1>(s.p);
+    const T correction = debye_log_derivative<shifted_terms<T>, 1>(s.p);
     const Twofold<T> gap = two_difference(s.p.w.hi, top);
     const Twofold<T> first = two_sum(top + top, gap.hi);
     const Twofold<T> second = fast_two_sum(first.hi, correction);
@@ -73,7 +77,7 @@ template <int shift, bool scaled, class T>
 VMF_FN T shifted_log_i(T v, T x) {
     const Shifted<T> s = shifted_order<shift>(v, x);
     const Twofold<T> angle = asinh_ratio(s.p.v_plus_w, x);
-    return assemble_log_i<scaled>(v, s.p, angle, shifted_half_log<shift>(s), debye_sum<Plain, 20>(s.p.inverse, s.p.tau));
+    return assemble_log_i<scaled>(v, s.p, angle, shifted_half_log<shift>(s), debye_sum<Plain, shifted_terms<T>>(s.p.inverse, s.p.tau));
 }
 
 // g_(-1) = x^(n+1) I_(v-1)/I_(v+n)
@@ -93,8 +97,8 @@ VMF_FN T shifted_log_i_dv(T v, T x) {
     const T xx = x * x;
     T above = T(1.0);
     T above_dv = T(0.0);
-    T g = top + (p.w.hi + debye_log_derivative<20, 1>(p));
-    T g_dv = T(1.0) + fma_(top, p.inverse, debye_log_derivative_dv<20, 1>(top, p));
+    T g = top + (p.w.hi + debye_log_derivative<shifted_terms<T>, 1>(p));
+    T g_dv = T(1.0) + fma_(top, p.inverse, debye_log_derivative_dv<shifted_terms<T>, 1>(top, p));
     for (int k = shift - 1; k >= 1; --k) {
         const T c = T(2.0) * (v + T(double(k)));
         const T below = fma_(c, g, xx * above);
@@ -105,7 +109,7 @@ VMF_FN T shifted_log_i_dv(T v, T x) {
         g_dv = below_dv;
     }
     const T angle = asinh_ratio(p.v_plus_w, x).hi;
-    return g_dv / g + (debye_dv_correction<20, 1>(top, p) - angle);
+    return g_dv / g + (debye_dv_correction<shifted_terms<T>, 1>(top, p) - angle);
 }
 
 }  // namespace VMF_NAMESPACE

@@ -48,7 +48,8 @@ VMF_FN T sinh_ratio_slope(T sigma, T cosh, T ratio) {
 
 template <class T>
 struct TemmeStart {
-    T sigma, e;
+    T sigma;
+    T e, e_lo;         // exp sigma, to 2^-62
     T cosh_less_one;   // cosh sigma - 1
     T ratio_less_one;  // sinh(sigma)/sigma - 1
     Twofold<T> log_2_over_x;
@@ -61,8 +62,9 @@ VMF_FN TemmeStart<T> temme_start(T m, T x) {
     s.log_2_over_x = -log_half_of(x);
     const Twofold<T> sigma = s.log_2_over_x * m;
     s.sigma = sigma.hi;
-    const T e = exp_(sigma.hi);
-    s.e = fma_(e, sigma.lo, e);
+    const Twofold<T> e = exp_twofold(sigma);
+    s.e = e.hi;
+    s.e_lo = e.lo;
     const T above = s.e - T(1.0);
     s.cosh_less_one = T(0.5) * above * (above / s.e);
     s.ratio_less_one = sinh_ratio_less_one(s.sigma, s.e, T(1.0) / s.e);
@@ -126,8 +128,9 @@ VMF_FN Temme<N> temme(T v, T x) {
     const N rest = fma_(gamma_1, temme_cosh(start, m),
                         gamma_2 * fma_(l, temme_sinh_ratio(start, m), L::constant(start.log_2_over_x.lo)));
     N f = fma_(gamma_2, l, gamma_1) + rest;
-    N p = half * (e * b);
+    N p = half * fma_(e, b, L::constant(start.e_lo) * b);
     N q = half * (a / e);
+    q = fma_(q, L::constant(-(start.e_lo / start.e)), q);
     const T half_x = T(0.5) * x;
     const T y = half_x * half_x;
     T c = T(1.0);

@@ -40,7 +40,7 @@ template <int shift, class T>
 VMF_FN VmfTerms<T> shifted_vmf_terms(T v, const Shifted<T>& s) {
     const Twofold<T> g = s.g0 / power<shift>(s.p.v_plus_w);
     const Twofold<T> l = log_twofold<LogHalfOverPi>(s.p.w / square(g));
-    return {vmf_turn(v, s.p.v_plus_w), {T(0.5) * l.hi, T(0.5) * l.lo}, debye_sum<Plain, 20>(s.p.inverse, s.p.tau)};
+    return {vmf_turn(v, s.p.v_plus_w), {T(0.5) * l.hi, T(0.5) * l.lo}, debye_sum<Plain, shifted_terms<T>>(s.p.inverse, s.p.tau)};
 }
 
 // log C_p (scaled = false) or log C_p + kappa
