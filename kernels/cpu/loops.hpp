@@ -51,7 +51,7 @@ void mend(const double* v, const double* x, double* y, int n) {
         LaneTraits<Vector>::store(y + i, finer);
     }
     for (int i = 0; i < n; ++i) {
-        if (F::finer_doubtful(y[i])) y[i] = F::repaired(v[i], x[i]);
+        if (F::template finer_doubtful<R>(x[i], y[i])) y[i] = F::repaired(v[i], x[i]);
     }
 }
 

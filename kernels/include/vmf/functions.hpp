@@ -65,13 +65,13 @@ struct LogI : OfOrder {
     static constexpr int last_small_region = 4;
     static constexpr bool repairs = !scaled;  // log I - x < 0
     template <int R>
-    static constexpr bool has_finer = R == region_power_series;
+    static constexpr bool has_finer = R == region_power_series || R == region_near_origin;
     template <int R, class T>
     VMF_FN static auto doubtful(T v, T x, T y) { return doubtful_log_i<R>(v, x, y); }
     template <int R, class T>
-    VMF_FN static T finer(T v, T x) { return finer_log_i(v, x); }
-    template <class T>
-    VMF_FN static auto finer_doubtful(T y) { return finer_doubtful_log_i(y); }
+    VMF_FN static T finer(T v, T x) { return finer_log_i<R>(v, x); }
+    template <int R, class T>
+    VMF_FN static auto finer_doubtful(T x, T y) { return finer_doubtful_log_i<R>(x, y); }
     VMF_FN static double repaired(double v, double x) { return near_zero_log_i(v, x); }
     template <class T>
     VMF_FN static T region(T v, T x) { return region_log_i(v, x); }
@@ -106,8 +106,8 @@ struct LogK : OfOrderK {
     VMF_FN static auto doubtful(T v, T, T y) { return doubtful_log_k<R>(v, y); }
     template <int R, class T>
     VMF_FN static T finer(T v, T x) { return finer_log_k<R, scaled>(v, x); }
-    template <class T>
-    VMF_FN static auto finer_doubtful(T y) { return finer_doubtful_log_k(y); }
+    template <int R, class T>
+    VMF_FN static auto finer_doubtful(T, T y) { return finer_doubtful_log_k(y); }
     VMF_FN static double repaired(double v, double x) { return near_zero_log_k(v, x, scaled); }
     template <class T>
     VMF_FN static T region(T v, T x) { return region_k(v, x); }
@@ -354,7 +354,7 @@ VMF_FN double mended(double v, double x) {
         if (F::template doubtful<R>(v, x, y)) {
             if constexpr (F::template has_finer<R>) {
                 y = F::template finer<R>(v, x);
-                if (!F::finer_doubtful(y)) return y;
+                if (!F::template finer_doubtful<R>(x, y)) return y;
             }
             return F::repaired(v, x);
         }

@@ -15,7 +15,7 @@
 //
 // There is a step between where the fast formula leaves 1 to 4 eps, not 2^-56, so that a wide band of values needs a
 // little more: finer_log_k, the quadrature again with 64-bit terms, for quadrature.hpp and temme.hpp, and finer_log_i,
-// the recurrence of shifted_order.hpp, for power_series.hpp. Both are for lanes of any type.
+// the power series again in two doubles, for power_series.hpp and near_origin.hpp. Both are for lanes of any type.
 //
 // doubtful_log_i, doubtful_log_k and doubtful_log_normalizer below say which values these are. Against Arb, on 25 000
 // random points from 4 ulps to 10 % off a zero (orders 1e-3..1e7, near the origin 1e-290..1/16), the near_zero functions
@@ -23,6 +23,7 @@
 #pragma once
 
 #include "near_origin.hpp"
+#include "power_series.hpp"
 #include "quadrature.hpp"
 #include "regions.hpp"
 #include "shifted_order.hpp"
@@ -515,9 +516,59 @@ VMF_FN T finer_quadrature_log_k(T v, T x) {
     return -assemble_log_i<scaled>(v, p, angle, -l, T(0.0));
 }
 
-// I between, where the fast value is from power_series.hpp: the recurrence of shifted_order.hpp.
+// I between: power_series.hpp and near_origin.hpp with the sum S, Stirling's series and the logarithms in two doubles,
+// for lanes. Error 2^-64 and, near the origin, 2^-62 of the larger term.
+
+// S - 1 of power_series.hpp: numerator and denominator with their rounding errors, which obey the same recurrences.
+template <int terms, class T>
+VMF_FN Twofold<T> finer_power_series_less_one(T v, T x) {
+    const Twofold<T> xx = two_product(x, x);
+    const Twofold<T> y = {T(0.25) * xx.hi, T(0.25) * xx.lo};
+    Twofold<T> numerator = {T(1.0), T(0.0)};
+    Twofold<T> denominator = {T(1.0), T(0.0)};
+    for (int j = terms; j >= 2; --j) {
+        const Twofold<T> p = two_product(v, T(double(j)));
+        Twofold<T> c = two_sum(T(double(j) * j), p.hi);
+        c.lo = c.lo + p.lo;
+        const Twofold<T> dc = two_product(denominator.hi, c.hi);
+        const T dc_lo = fma_(denominator.hi, c.lo, fma_(denominator.lo, c.hi, dc.lo));
+        const Twofold<T> yn = two_product(y.hi, numerator.hi);
+        const T yn_lo = fma_(y.hi, numerator.lo, fma_(y.lo, numerator.hi, yn.lo));
+        const Twofold<T> s = two_sum(dc.hi, yn.hi);
+        numerator = {s.hi, s.lo + (dc_lo + yn_lo)};
+        denominator = {dc.hi, dc_lo};
+    }
+    return (y * numerator) / (denominator * two_sum(T(1.0), v));
+}
+
 template <class T>
-VMF_FN T finer_log_i(T v, T x) { return shifted_log_i<16, false>(v, x); }
+VMF_FN T finer_power_series_log_i(T v, T x) {
+    const Twofold<T> one_plus = finer_power_series_less_one<20>(v, x) + T(1.0);
+    return power_series_assembled<false>(v, x, one_plus);
+}
+
+template <class T>
+VMF_FN T finer_near_origin_log_i(T v, T x) {
+    T high = T(log_gamma_ratio[15]);
+    for (int k = 14; k >= 5; --k) high = fma_(high, v, T(log_gamma_ratio[k]));
+    Twofold<T> ratio = {high, T(0.0)};
+    for (int k = 4; k >= 0; --k) {
+        ratio = ratio * v + Twofold<T>{T(log_gamma_ratio[k]), T(log_gamma_ratio_tail[k])};
+    }
+    const Twofold<T> power = (log_half_of(x) - ratio) * v;
+    const Twofold<T> s = finer_power_series_less_one<9>(v, x);
+    const Twofold<T> series = log_twofold(s + T(1.0));
+    // s itself keeps its digits where log(1 + s) = s
+    const auto tiny = s.hi < T(0x1p-110);
+    const Twofold<T> sum = power + Twofold<T>{select(tiny, s.hi, series.hi), select(tiny, s.lo, series.lo)};
+    return sum.hi + sum.lo;
+}
+
+template <int R, class T>
+VMF_FN T finer_log_i(T v, T x) {
+    if constexpr (R == region_near_origin) return finer_near_origin_log_i(v, x);
+    else return finer_power_series_log_i(v, x);
+}
 
 // R: the region of regions.hpp, below debye20
 template <int R, bool scaled, class T>
@@ -592,7 +643,7 @@ VMF_FN auto doubtful_log_i(T v, T x, T y) {
 
 template <int R, class T>
 VMF_FN auto doubtful_log_k(T v, T y) {
-    if constexpr (R == region_temme) return abs_(y) < T(0.6);
+    if constexpr (R == region_temme) return abs_(y) < T(0.3);
     else if constexpr (R < region_debye20) return abs_(y) < T(0.25);
     else return abs_(y) < fma_(v, T(0x1p-20), T(0x1p-5));
 }
@@ -604,8 +655,11 @@ VMF_FN auto doubtful_log_normalizer(T v, T x, T y) {
 }
 
 // The values of finer_log_i and finer_log_k that need more yet.
-template <class T>
-VMF_FN auto finer_doubtful_log_i(T y) { return abs_(y) < T(0x1p-6); }
+template <int R, class T>
+VMF_FN auto finer_doubtful_log_i(T x, T y) {
+    if constexpr (R == region_near_origin) return abs_(y) < T(0x1p-9) * (x * x);
+    else return abs_(y) < T(0x1p-12);
+}
 template <class T>
 VMF_FN auto finer_doubtful_log_k(T y) { return abs_(y) < T(0x1p-11); }
 

@@ -29,8 +29,9 @@ VMF_FN T power_series_less_one(T v, T x) {
     return y * numerator / (denominator * (v + T(1.0)));
 }
 
+// log I_v(x) given S
 template <bool scaled, class T>
-VMF_FN T power_series_log_i(T v, T x) {
+VMF_FN T power_series_assembled(T v, T x, Twofold<T> one_plus) {
     const T v_hi = (v + T(48.0)) - T(48.0);  // a multiple of 2^-47: v_hi + 16 is exact
     const Twofold<T> top = {v_hi + T(16.0), v - v_hi};
 
@@ -43,11 +44,13 @@ VMF_FN T power_series_log_i(T v, T x) {
         const Twofold<T> p = two_product(product.hi, f.hi);
         product = {p.hi, fma_(product.hi, f.lo + q.lo, fma_(product.lo, f.hi, p.lo))};
     }
-    const Twofold<T> one_plus = two_sum(T(1.0), power_series_less_one<20>(v, x));
     const Twofold<T> g = (product / power<16>(top)) * one_plus;
     const Twofold<T> l = log_twofold<LogHalfOverPi>(square(g) / top);
 
+    // The first term, 1/(12 v'), with its remainder; the others are below 2^-20.
     const T inverse = reciprocal_(top.hi);
+    const T rest = fnma_(inverse, top.hi, T(1.0)) - inverse * top.lo;
+    const T first = inverse * T(1.0 / 12.0);
     const T s = inverse * inverse;
     T stirling = T(1.0 / 156.0);
     stirling = fma_(stirling, s, T(-691.0 / 360360.0));
@@ -55,15 +58,21 @@ VMF_FN T power_series_log_i(T v, T x) {
     stirling = fma_(stirling, s, T(-1.0 / 1680.0));
     stirling = fma_(stirling, s, T(1.0 / 1260.0));
     stirling = fma_(stirling, s, T(-1.0 / 360.0));
-    stirling = fma_(stirling, s, T(1.0 / 12.0));
-    stirling = stirling * inverse;
+    stirling = stirling * (s * inverse) + first * rest;
+    stirling = stirling + fnma_(first, T(12.0), inverse) * T(1.0 / 12.0);
 
     const Twofold<T> angle = asinh_ratio(Twofold<T>{top.hi + top.hi, top.lo + top.lo}, x);
     Polar<T> p;
     p.w = top;
     const Twofold<T> below = two_difference(top.hi, x);
     p.w_minus_x = {below.hi, below.lo + top.lo};
-    return assemble_log_i<scaled>(v, p, angle, Twofold<T>{T(0.5) * l.hi, T(0.5) * l.lo}, -stirling);
+    const Twofold<T> half_log = two_difference(T(0.5) * l.hi, first);
+    return assemble_log_i<scaled>(v, p, angle, Twofold<T>{half_log.hi, fma_(T(0.5), l.lo, half_log.lo)}, -stirling);
+}
+
+template <bool scaled, class T>
+VMF_FN T power_series_log_i(T v, T x) {
+    return power_series_assembled<scaled>(v, x, two_sum(T(1.0), power_series_less_one<20>(v, x)));
 }
 
 }  // namespace VMF_NAMESPACE

@@ -5,8 +5,8 @@
 // exponents cancel, and 2^-26 is all that is asked of a sum. So the regions are few, by w = sqrt(v^2 + x^2):
 //
 //   double       v or x not below 2^60, x below 2^-40, v < 1/16 and x < 1 (log I), dimensions beyond 2^24,
-//                next to a zero of a logarithm (|value| < 2^-17 max(v, x)), 1 - I_v/I_(v-1) for v < 1, K_v/K_(v-1) and
-//                d/dx, d/dv log K for x < 1/2, and the concentration
+//                next to a zero of a logarithm (|value| < 2^-17 max(v, x)), 1 - I_v/I_(v-1) for v < 1, d/dv log I for
+//                x < 2 and small v, K_v/K_(v-1) and d/dx, d/dv log K for x < 1/2, and the concentration
 //   debye4       w >= 27.5 or v >= 17
 //   debye7       w >= 12.5 or v >= 8
 //   shifted8     I: the rest; 10 terms at order v + 8
@@ -194,21 +194,23 @@ VMF_SINGLE_QUADRATURE(Quadrature1, 1)
 VMF_SINGLE_QUADRATURE(Quadrature8, 4)
 #undef VMF_SINGLE_QUADRATURE
 
-// quadrature_moments of quadrature.hpp.
-template <class Rule>
+// quadrature_moments of quadrature.hpp, with plain sums; `exact` asks for better exponentials.
+template <class Rule, bool exact>
 VMF_FN Moments<Single> quadrature_moments(Single v, Single w) {
     using R = SingleRule<Rule>;
     const Single zero(0.0f);
     Single mass = zero, mean = zero, exp_minus = zero;
     for (int j = R::left - 1; j >= 0; --j) {
-        const Single f = exp_of_term(fms_(v, R::sinh(j), w * R::cosh(j)));
+        const Single a = fms_(v, R::sinh(j), w * R::cosh(j));
+        const Single f = exact ? exp_(a) : exp_of_term(a);
         mass = mass + f;
         mean = fma_(f, Single(-R::step * static_cast<float>(j + 1)), mean);
         exp_minus = fma_(f, R::exp(j), exp_minus);
     }
     Single right = zero, right_minus = zero;
     for (int j = R::right - 1; j >= 0; --j) {
-        const Single f = exp_of_term(-fma_(v, R::sinh(j), w * R::cosh(j)));
+        const Single a = -fma_(v, R::sinh(j), w * R::cosh(j));
+        const Single f = exact ? exp_(a) : exp_of_term(a);
         right = right + f;
         mean = fma_(f, Single(R::step * static_cast<float>(j + 1)), mean);
         right_minus = fma_(f, R::exp_minus(j), right_minus);
@@ -220,15 +222,17 @@ template <class Rule, bool scaled>
 VMF_FN Single quadrature_log_k(Single v, Single x) {
     const Polar<Single> p = polar(v, x);
     const Twofold<Single> angle = asinh_ratio(p.v_plus_w, x);
-    const Moments<Single> m = quadrature_moments<Rule>(v, p.w.hi);
+    const Moments<Single> m = quadrature_moments<Rule, false>(v, p.w.hi);
     const Twofold<Single> l = log_twofold(two_product(m.mass, Single(0.5f * SingleRule<Rule>::step)));
     return -assemble_log_i<scaled>(v, p, angle, -l, Single(0.0f));
 }
 
 // What differs between the functions: whether there is a float path at all, whether Temme's series serves it, where log I
-// is so near 0 that only relative accuracy will do, from which order on, and whether two large terms may cancel.
+// is so near 0 that only relative accuracy will do, where the complement changes sign, the least x of the shifted order, and
+// whether two large terms may cancel.
 struct InSingle {
     static constexpr bool available = true, temme = false, origin = false, complement = false, cancels = false;
+    static constexpr float shifted_from = 0.0f;
 };
 struct LogarithmInSingle : InSingle {
     static constexpr bool cancels = true;
@@ -247,6 +251,10 @@ template <bool scaled>
 struct SinglePath<LogNormalizer<scaled>> : LogarithmInSingle {};
 template <>
 struct SinglePath<Entropy> : LogarithmInSingle {};
+template <>
+struct SinglePath<LogIvDv> : InSingle {
+    static constexpr float shifted_from = 2.0f;
+};
 template <>
 struct SinglePath<IvRatio<true>> : InSingle {
     static constexpr bool complement = true;
@@ -272,7 +280,7 @@ VMF_FN int single_region(Single order, Single argument) {
         if (x < 0.5f) return Path::temme ? region_temme : region_special;
         return ww < 16.0f ? region_quadrature1 : region_quadrature8;
     }
-    return region_shifted8;
+    return x < Path::shifted_from ? region_special : region_shifted8;
 }
 
 template <class F>
