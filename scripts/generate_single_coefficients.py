@@ -1,161 +1,147 @@
 """Write kernels/include/vmf/single_coefficients.hpp, the tables of the float32 path.
 
-    python scripts/generate_single_coefficients.py [--output FILE]
+    python scripts/generate_single_coefficients.py [--check]
 
-The logarithm's tables are those of coefficients.hpp, in pairs of floats. The quadrature is the
-trapezoidal rule of quadrature.hpp with the step and the nodes that float32 needs; `--check` prints
-its largest error over a grid of orders and arguments.
+* the table of the logarithm of coefficients.hpp in pairs of floats, and the split of ln 2;
+* the trapezoidal rule of quadrature.hpp with the few nodes that float32 needs: relative error below
+  2^-24 for 1/2 <= x, w < 4 (rule 1) and for 4 <= w < 13, v <= 8.5 (rule 4).
+
+tests/cupy/test_single.py checks both against Arb. Needs python-flint.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
+import sys
+from fractions import Fraction
 from pathlib import Path
 
-import numpy as np
 from flint import arb, ctx
 
-ROOT = Path(__file__).resolve().parents[1]
-OUTPUT = ROOT / "kernels" / "include" / "vmf" / "single_coefficients.hpp"
+HEADER = (
+    Path(__file__).resolve().parents[1] / "kernels" / "include" / "vmf" / "single_coefficients.hpp"
+)
 
-# K_v(x) for 1/2 <= x, w < 16, v < 10: relative error of the rule below 2^-25.
-STEP = 0.3125
-LEFT, RIGHT = 18, 14
+# name: step, nodes to the left, nodes to the right
+QUADRATURES = {"1": (Fraction(23, 64), 17, 13), "4": (Fraction(17, 64), 19, 10)}
 
 
-def _floats(name: str, values: list[float], comment: str) -> str:
+def nearest(value: arb) -> float:
+    """The float32 nearest to value, but for ties."""
+    middle = float(value.mid())
+    if middle == 0.0:
+        return 0.0
+    mantissa, exponent = math.frexp(middle)
+    return math.ldexp(round(math.ldexp(mantissa, 24)), exponent - 24)
+
+
+def literal(value: float) -> str:
+    return f"{value.hex()}f" if value else "0.0f"
+
+
+def array(name: str, values: list[float], comment: str) -> str:
     lines = [f"// {comment}", f"VMF_TABLE float {name}[{len(values)}] = {{"]
     for i in range(0, len(values), 4):
-        row = ", ".join(f"{_literal(value)}" for value in values[i : i + 4])
-        lines.append(f"    {row},")
-    lines.append("};")
-    return "\n".join(lines)
+        lines.append("    " + " ".join(literal(v) + "," for v in values[i : i + 4]))
+    return "\n".join([*lines, "};", ""])
 
 
-def _literal(value: float) -> str:
-    single = float(np.float32(value))
-    if single == 0.0:
-        return "0.0f"
-    mantissa, exponent = math.frexp(single)
-    bits = int(abs(mantissa) * 2**24)
-    return f"{'-' if single < 0 else ''}0x{bits >> 23:x}.{(bits & (2**23 - 1)) << 1:06x}p{exponent - 1:+d}f"
-
-
-def _pair(value: arb) -> tuple[float, float]:
-    head = float(np.float32(float(value.mid())))
-    return head, float(np.float32(float((value - arb(head)).mid())))
-
-
-def _logarithm_tables() -> list[str]:
-    reciprocals = []
+def logarithm_table() -> str:
+    pi = arb.pi()
+    constants = {
+        "": arb(0),
+        "_two_pi": (2 * pi).log(),
+        "_two_over_pi": (2 / pi).log(),
+        "_half_over_pi": -(2 * pi).log(),
+    }
+    ln2 = arb(2).log()
+    reciprocals: list[float] = []
+    logs: list[arb] = []
     for i in range(16):
-        middle = 1 + (i + 0.5) / 16
-        c = 1.0 if i == 0 else round(128 / middle) / 128
-        if i >= 7:  # m >= 1.4375 counts with the next exponent: log(2^(k+1) m/2)
-            c = round(256 / middle) / 256 if i < 15 else 0.5
-        reciprocals.append(c)
-    tables = [_floats("single_log_reciprocal", reciprocals, "1/m to seven bits, as log_reciprocal")]
-    shift = arb(2).log()
-    for suffix, factor in (
-        ("", arb(1)),
-        ("_two_pi", 2 * arb.pi()),
-        ("_two_over_pi", 2 / arb.pi()),
-        ("_half_over_pi", 1 / (2 * arb.pi())),
-    ):
-        heads, tails = [], []
-        for i, c in enumerate(reciprocals):
-            value = -arb(c).log() + factor.log() - (shift if i >= 7 else 0)
-            if i == 0 and not suffix:
-                value = arb(0)
-            head, tail = _pair(value)
-            heads.append(head)
-            tails.append(tail)
-        what = "log c" if not suffix else f"log c and log({suffix[1:].replace('_', ' ')})"
-        tables.append(_floats(f"single_log_offset{suffix}", heads, f"of {what}, k log 2 apart"))
-        tables.append(
-            _floats(f"single_log_offset{suffix}_tail", tails, "and what floats leave over")
+        centre = Fraction(2 * i + 33, 32)
+        c = {0: Fraction(1), 15: Fraction(1, 2)}.get(i, Fraction(round(128 / centre), 128))
+        reciprocals.append(float(c))
+        exact_one = i in (0, 15)
+        logs.append(
+            arb(0)
+            if exact_one
+            else -(arb(c.numerator) / c.denominator).log() - (ln2 if i >= 7 else 0)
         )
-    return tables
-
-
-def _quadrature_tables() -> list[str]:
-    tables = []
-    for side, count in (("left", LEFT), ("right", RIGHT)):
-        nodes = [STEP * (j + 1) for j in range(count)]
-        sign = -1 if side == "left" else 1
-        tables.append(
-            _floats(f"single_{side}_cosh", [math.cosh(u) - 1 for u in nodes], "cosh u - 1")
-        )
-        tables.append(
-            _floats(f"single_{side}_sinh", [math.sinh(u) - u for u in nodes], "sinh |u| - |u|")
-        )
-        tables.append(
-            _floats(f"single_{side}_exp_minus", [math.exp(-sign * u) for u in nodes], "exp(-u)")
-        )
-    return tables
-
-
-def text() -> str:
-    """Return the header."""
-    ctx.prec = 200
-    head, tail = _ln2()
     parts = [
-        "// Written by scripts/generate_single_coefficients.py, which says what each table is; do not edit.",
-        "#pragma once",
-        "",
-        '#include "platform.hpp"',
-        "",
-        "namespace VMF_NAMESPACE {",
-        "",
-        "// ln 2 = head + tail; head has 15 bits, so that multiples of it by an exponent are exact.",
-        f"constexpr float single_ln2_head = {_literal(head)};",
-        f"constexpr float single_ln2_tail = {_literal(tail)};",
-        "",
-        "\n\n".join(_logarithm_tables()),
-        "",
-        f"// Trapezoidal rule: step {STEP}, {LEFT} nodes to the left and {RIGHT} to the right.",
-        f"constexpr float single_quadrature_step = {_literal(STEP)};",
-        f"constexpr int single_quadrature_left = {LEFT};",
-        f"constexpr int single_quadrature_right = {RIGHT};",
-        "\n\n".join(_quadrature_tables()),
-        "",
-        "}  // namespace VMF_NAMESPACE",
-        "",
+        array(
+            "single_log_reciprocal",
+            reciprocals,
+            "1/m to seven bits for m in [1 + i/16, 1 + (i+1)/16)",
+        )
     ]
+    for name, constant in constants.items():
+        heads = [nearest(log + constant) for log in logs]
+        tails = [nearest(log + constant - arb(h)) for log, h in zip(logs, heads, strict=True)]
+        comment = "-log of it, less log 2 where m >= 1.4375" + (
+            f", + log({name[1:]})" if name else ""
+        )
+        parts.append(array(f"single_log_offset{name}", heads, comment))
+        parts.append(
+            array(f"single_log_offset{name}_tail", tails, "what the floats above leave over")
+        )
+    head = math.floor(float(ln2.mid()) * 2**15) / 2**15
+    parts.append("// ln 2 = head + tail; head has 15 bits: its multiples by exponents are exact.")
+    parts.append(f"constexpr float single_ln2_head = {literal(head)};")
+    parts.append(f"constexpr float single_ln2_tail = {literal(nearest(ln2 - arb(head)))};\n")
     return "\n".join(parts)
 
 
-def _ln2() -> tuple[float, float]:
-    value = arb(2).log()
-    head = math.floor(float(value.mid()) * 2**15) / 2**15
-    return head, float((value - arb(head)).mid())
+def quadrature(name: str, step: Fraction, left: int, right: int) -> str:
+    h = arb(step.numerator) / step.denominator
+    prefix = f"single_quadrature_{name}"
+    parts = [
+        f"// Step {float(step)}, {left} nodes to the left and {right} to the right.",
+        f"constexpr float {prefix}_step = {literal(nearest(h))};",
+        f"constexpr int {prefix}_left = {left};",
+        f"constexpr int {prefix}_right = {right};",
+    ]
+    nodes = [h * j for j in range(1, max(left, right) + 1)]
+    for function, values, comment in (
+        ("cosh", [u.cosh() - 1 for u in nodes], "cosh u - 1"),
+        ("sinh", [u.sinh() - u for u in nodes], "sinh u - u"),
+        ("exp", [u.exp() for u in nodes[:left]], "exp(u), the nodes to the left"),
+        ("exp_minus", [(-u).exp() for u in nodes[:right]], "exp(-u), the nodes to the right"),
+    ):
+        parts.append(array(f"{prefix}_{function}", [nearest(v) for v in values], comment))
+    return "\n".join(parts)
 
 
-def largest_quadrature_error() -> float:
-    """Return the largest relative error of the rule, in units of 2^-25."""
-    worst = 0.0
+def render() -> str:
     ctx.prec = 200
-    nodes = np.arange(-LEFT, RIGHT + 1) * STEP
-    for v in np.concatenate([np.linspace(0, 10, 41)]):
-        for x in np.concatenate([np.linspace(0.5, 4, 15), np.linspace(4, 16, 13)]):
-            w = math.hypot(v, x)
-            if w > 16:
-                continue
-            exponent = -w * (np.cosh(nodes) - 1) - v * (np.sinh(nodes) - nodes)
-            eta = w - v * math.asinh(v / x)
-            value = 0.5 * STEP * np.exp(exponent).sum() * math.exp(-eta)
-            exact = float(arb(x).bessel_k(arb(v)).mid())
-            worst = max(worst, abs(value / exact - 1) * 2**25)
-    return worst
+    return "\n".join(
+        [
+            "// Written by scripts/generate_single_coefficients.py, which says what each table is; do not edit.",
+            "#pragma once",
+            "",
+            '#include "platform.hpp"',
+            "",
+            "namespace VMF_NAMESPACE {",
+            "",
+            logarithm_table(),
+            *(quadrature(name, *rule) for name, rule in QUADRATURES.items()),
+            "}  // namespace VMF_NAMESPACE",
+            "",
+        ]
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="compare with the file, write nothing")
+    text = render()
+    if parser.parse_args().check:
+        same = HEADER.exists() and HEADER.read_text() == text
+        print(f"{HEADER.name} {'is up to date' if same else 'differs: run this script'}")
+        return 0 if same else 1
+    HEADER.write_text(text)
+    return 0
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("--output", type=Path, default=OUTPUT)
-    parser.add_argument("--check", action="store_true")
-    arguments = parser.parse_args()
-    if arguments.check:
-        print(f"quadrature: {largest_quadrature_error():.3g} * 2^-25")
-    else:
-        arguments.output.write_text(text())
+    sys.exit(main())

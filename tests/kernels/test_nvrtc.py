@@ -24,6 +24,11 @@ KERNELS = Path(__file__).resolve().parents[2] / "kernels"
 SOURCE = KERNELS / "cuda" / "special.cu"
 ARCHITECTURES = (75, 80, 90, 100)
 MOST_DIFFERENT = ("log_iv", "log_kv_dv", "concentration")
+KINDS = [
+    (layout, precision)
+    for layout in ("one_order", "paired", "strided")
+    for precision in ("double", "float")
+]
 OPTIONS = (
     "--std=c++17",
     "--device-as-default-execution-space",
@@ -65,12 +70,13 @@ def _in_machine_code() -> tuple[str, ...]:
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 @pytest.mark.parametrize("function", _in_machine_code())
-def test_machine_code_has_both_entry_points(architecture: int, function: str) -> None:
+def test_machine_code_has_all_entry_points(architecture: int, function: str) -> None:
     code, log = _compile(f"sm_{architecture}", function)
     assert log == ""
     assert code.startswith(b"\x7fELF")
     entry_points = set(re.findall(rb"\.text\.(\w+)\0", code))
-    assert {f"{function}_double".encode(), f"{function}_float".encode()} <= entry_points
+    expected = {f"{function}_{layout}_{precision}" for layout, precision in KINDS}
+    assert {name.encode() for name in expected} <= entry_points
 
 
 @pytest.mark.parametrize("function", NAMES)
@@ -78,8 +84,8 @@ def test_sums_and_products_are_rounded_as_written(function: str) -> None:
     code, log = _compile(f"compute_{ARCHITECTURES[0]}", function)
     assert log == ""
     text = code.decode()
-    for precision in ("double", "float"):
-        assert f".visible .entry {function}_{precision}(" in text
+    for layout, precision in KINDS:
+        assert f".visible .entry {function}_{layout}_{precision}(" in text
     # Without .rn the assembler may fuse a product and a sum, and compensated arithmetic is lost.
     assert re.search(r"\bmul\.rn\.f64\b", text)
     assert not re.search(r"\b(mul|add|sub)\.f64\b", text)

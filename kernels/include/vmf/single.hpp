@@ -172,6 +172,9 @@ VMF_FN Twofold<Single> log_twofold(Twofold<Single> a, Single k_extra = Single(0.
     return fast_two_sum(sum.hi, sum.lo + (head.lo + fma_(k, Single(single_ln2_tail), offset_tail + (tail + tail))));
 }
 
+template <class Table>
+VMF_FN Twofold<Single> log_prefactor(Twofold<Single> w) { return log_twofold<Table>(w); }
+
 // The expansion at order v' >= 8 needs ten terms for 2^-26.
 template <>
 constexpr int shifted_terms<Single> = 10;
