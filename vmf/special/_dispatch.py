@@ -13,7 +13,7 @@ from typing import Any
 from vmf.special import _numpy
 
 # Package of the array type -> module in vmf.special.
-_BACKENDS: dict[str, str] = {}
+_BACKENDS: dict[str, str] = {"cupy": "vmf.special._cupy"}
 
 
 def register_backend(package: str, module: str) -> None:
@@ -24,7 +24,14 @@ def register_backend(package: str, module: str) -> None:
 def backend_for(*arrays: Any) -> ModuleType:
     """Return the backend module of the first array that has one; NumPy's where none has."""
     for array in arrays:
+        if isinstance(array, (int, float)):
+            continue  # torch.compile cannot trace the module of their type
         package = type(array).__module__.partition(".")[0]
+        if package == "torch":
+            # torch.compile traces an import statement, but not import_module.
+            from vmf.special import _torch
+
+            return _torch
         if package in _BACKENDS:
             return import_module(_BACKENDS[package])
     return _numpy

@@ -1,0 +1,237 @@
+"""`vmf.special` on torch tensors: values, derivatives, transformations, compilation."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from vmf import special  # noqa: E402
+from vmf.special import _torch  # noqa: E402
+from vmf.special._table import NAMES, TABLE  # noqa: E402
+
+FIRST = {"v": [0.7, 3.2, 20.5], "dim": [2.4, 3.0, 40.0]}
+ENTRIES = [pytest.param(entry, id=entry.name) for entry in TABLE]
+
+
+def arguments(entry: Any, dtype: Any = torch.float64) -> tuple[Any, Any]:
+    second = [0.2, 0.5, 0.8] if "rbar" in entry.second else [0.9, 4.0, 31.0]
+    return torch.tensor(FIRST[entry.first], dtype=dtype), torch.tensor(second, dtype=dtype)
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_values_are_those_of_numpy(entry: Any, dtype: Any) -> None:
+    function = getattr(special, entry.name)
+    a, x = arguments(entry, dtype)
+    for first, second in ((a[:, None], x), (a, x.flip(0)), (a[::2], x[1]), (a[0], x[:0])):
+        result = function(first, second)
+        expected = function(first.numpy(), second.numpy())
+        assert result.dtype == dtype
+        assert result.shape == expected.shape
+        np.testing.assert_array_equal(result.numpy(), expected)
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_derivatives(entry: Any) -> None:
+    function = getattr(special, entry.name)
+    a, x = (value.requires_grad_() for value in arguments(entry))
+    assert torch.autograd.gradcheck(function, (a, x))
+    assert torch.autograd.gradgradcheck(function, (a, x))
+    # Broadcast arguments: each gradient has its argument's shape.
+    assert torch.autograd.gradcheck(function, (a[:, None], x[:2]))
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_operator_alone(entry: Any) -> None:
+    """Schema, fake kernel, autograd registration and AOT dispatch, as torch tests its own."""
+    operator = getattr(torch.ops.vmf, entry.name).default
+    torch.library.opcheck(operator, tuple(value.requires_grad_() for value in arguments(entry)))
+
+
+def test_difference_operator_alone() -> None:
+    a, x = (value.requires_grad_() for value in arguments(TABLE[0]))
+    torch.library.opcheck(torch.ops.vmf.difference.default, (a, x, "log_iv_dv", 1, 0))
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_torch_func(entry: Any) -> None:
+    function = getattr(special, entry.name)
+    a, x = arguments(entry)
+    per_row = torch.func.vmap(torch.func.grad(function, argnums=(0, 1)))(a, x)
+    together = torch.autograd.grad(function(a.requires_grad_(), x.requires_grad_()).sum(), (a, x))
+    for one, other in zip(per_row, together, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-14, atol=0)
+    a, x = a.detach(), x.detach()
+    table = torch.func.vmap(torch.func.vmap(function, (None, 0)), (0, None))(a, x)
+    torch.testing.assert_close(table, function(a[:, None], x), rtol=0, atol=0)
+    curvature = torch.func.vmap(torch.func.grad(torch.func.grad(function, 1), 1), (0, None))
+    assert torch.isfinite(curvature(a, x[1])).all()
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_compiles_without_graph_break(entry: Any) -> None:
+    torch._dynamo.reset()  # the public functions share their code, and a code object its cache
+    function = getattr(special, entry.name)
+    compiled = torch.compile(function, fullgraph=True, backend="aot_eager")
+    a, x = (value.requires_grad_() for value in arguments(entry))
+    expected = function(a, x)
+    result = compiled(a, x)
+    assert torch.equal(result, expected)
+    gradients = torch.autograd.grad(result.sum(), (a, x))
+    for one, other in zip(gradients, torch.autograd.grad(expected.sum(), (a, x)), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-14, atol=0)
+
+
+def test_compiles_inside_a_loss() -> None:
+    torch._dynamo.reset()
+
+    def loss(kappa: Any) -> Any:
+        return (special.log_normalizer_e(512, kappa) - kappa * 0.3).mean().exp()
+
+    kappa = torch.tensor([10.0, 300.0], requires_grad=True)
+    compiled = torch.compile(loss, fullgraph=True, backend="aot_eager", dynamic=True)
+    compiled(kappa).backward()
+    gradient = kappa.grad
+    kappa.grad = None
+    loss(kappa).backward()
+    torch.testing.assert_close(gradient, kappa.grad)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_meta_tensors(name: str) -> None:
+    function = getattr(special, name)
+    result = function(torch.empty(5, 1, device="meta"), torch.empty(3, device="meta"))
+    assert result.device.type == "meta"
+    assert result.shape == (5, 3)
+    assert result.dtype == torch.float32
+
+
+def test_promotion() -> None:
+    single, double = torch.tensor([2.0]), torch.tensor([2.0], dtype=torch.float64)
+    integer, scalar = torch.tensor([2]), torch.tensor(2.0, dtype=torch.float64)
+    for a, x, dtype in (
+        (3, single, torch.float32), (3.5, double, torch.float64), (single, double, torch.float64),
+        (integer, single, torch.float32), (integer, 2, torch.get_default_dtype()),
+        (scalar, single, torch.float32), (scalar, integer, torch.float64),
+        (single.half(), 2, torch.float32), (single.bfloat16(), single.half(), torch.float32),
+        (single.half(), double, torch.float64), (np.array([3.0]), single, torch.float64),
+    ):  # fmt: skip
+        assert special.log_iv(a, x).dtype == dtype
+        assert special.log_iv(x, a).dtype == dtype
+
+
+def test_half_precision_and_autocast() -> None:
+    """log C_p of 32768 dimensions is 9e4 and overflows float16; the result is float32."""
+    kappa = torch.tensor([1e4], dtype=torch.float16, requires_grad=True)
+    expected = special.log_normalizer(32768, 1e4)
+    for enabled in (False, True):
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled):
+            result = special.log_normalizer(32768, kappa)
+        assert result.dtype == torch.float32
+        assert result.item() == pytest.approx(expected, rel=1e-6)
+    result.sum().backward()
+    assert kappa.grad.dtype == torch.float16
+    assert kappa.grad.item() == pytest.approx(-special.mean_resultant_length(32768, 1e4), rel=1e-3)
+
+
+def test_cpu_tensors_are_not_copied() -> None:
+    tensor = torch.ones(4, 5, dtype=torch.float64)[:, ::2]
+    view = _torch._view(tensor)
+    assert view.ctypes.data == tensor.data_ptr()
+    assert view.strides == (40, 16)
+
+
+def test_parameters_are_tensors() -> None:
+    kappa = torch.nn.Parameter(torch.tensor(3.0))
+    special.entropy(8, kappa).backward()
+    assert kappa.grad.item() == pytest.approx(
+        -3 * special.mean_resultant_length_dkappa(8, 3.0), rel=1e-6
+    )
+
+
+def test_outside_the_domain_is_nan() -> None:
+    with np.errstate(all="raise"):
+        assert torch.isnan(special.log_iv(torch.tensor([-1.0]), torch.tensor([1.0]))).all()
+        assert torch.isnan(special.concentration(3, torch.tensor([1.5]))).all()
+
+
+@pytest.mark.parametrize("dim", [2, 3, 512, 32768])
+def test_derivatives_at_zero_concentration(dim: int) -> None:
+    """d log C_p/dp at kappa = 0 is (digamma(p/2) - log pi)/2, d2/dkappa2 is -1/p."""
+    kappa = torch.zeros((), dtype=torch.float64, requires_grad=True)
+    p = torch.tensor(float(dim), dtype=torch.float64, requires_grad=True)
+    value = special.log_normalizer(p, kappa)
+    by_p, by_kappa = torch.autograd.grad(value, (p, kappa), create_graph=True)
+    expected = 0.5 * (torch.digamma(p.detach() / 2) - math.log(math.pi))
+    assert by_p.item() == pytest.approx(expected.item(), rel=1e-13)
+    assert by_kappa.item() == 0
+    (curvature,) = torch.autograd.grad(by_kappa, kappa)
+    assert curvature.item() == pytest.approx(-1 / dim, rel=1e-14)
+
+
+@pytest.mark.parametrize("kind", ["log_iv", "log_kv"])
+def test_second_derivatives_against_arb(kind: str) -> None:
+    flint = pytest.importorskip("flint")
+    precision, flint.ctx.prec = flint.ctx.prec, 900
+    try:
+        for v, x in (
+            (0.01, 0.02),
+            (0.5, 7.0),
+            (3.0, 0.1),
+            (30.0, 4.0),
+            (200.0, 300.0),
+            (4.0, 90.0),
+        ):
+            _check_second_derivatives(flint.arb, kind, v, x)
+    finally:
+        flint.ctx.prec = precision
+
+
+def _check_second_derivatives(arb: Any, kind: str, v: float, x: float) -> None:
+    def logarithm(i: int, j: int) -> Any:
+        order, argument = arb(v) + i * step_v, arb(x) + j * step_x
+        if kind == "log_iv":
+            return argument.bessel_i(order).log()
+        return argument.bessel_k(order).log()
+
+    step_v, step_x = arb(2) ** -120 * (1 + arb(v)), arb(2) ** -120 * arb(x)
+    centre = 2 * logarithm(0, 0)
+    mixed = logarithm(1, 1) - logarithm(1, -1) - logarithm(-1, 1) + logarithm(-1, -1)
+    true = {
+        "vv": (logarithm(1, 0) - centre + logarithm(-1, 0)) / step_v**2,
+        "vx": mixed / (4 * step_v * step_x),
+        "xx": (logarithm(0, 1) - centre + logarithm(0, -1)) / step_x**2,
+    }
+    a = torch.tensor(v, dtype=torch.float64, requires_grad=True)
+    b = torch.tensor(x, dtype=torch.float64, requires_grad=True)
+    first = torch.autograd.grad(getattr(special, kind)(a, b), (a, b), create_graph=True)
+    vv, vx = torch.autograd.grad(first[0], (a, b), retain_graph=True)
+    xv, xx = torch.autograd.grad(first[1], (a, b))
+    for value, key, bound in (
+        (vv, "vv", 1e-11),
+        (vx, "vx", 1e-11),
+        (xv, "vx", 1e-11),
+        (xx, "xx", 2e-15),
+    ):
+        expected = float(true[key].mid())
+        assert abs(value.item() - expected) <= bound * max(1.0, abs(expected)), (key, v, x)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda t: special.log_iv(t, t, out=t), TypeError, "takes no option 'out'"),
+        (lambda t: special.log_iv(t + 1j, t), TypeError, "real arguments, got torch.complex64"),
+        (lambda t: special.log_iv(t, "one"), (TypeError, ValueError), "str|invalid"),
+        (lambda t: special.log_iv(t, torch.ones(4)), RuntimeError, "size"),
+        (lambda t: special.log_iv(t, t.to("meta")), ValueError, "on cpu and meta; move one"),
+    ],
+)
+def test_refuses(call: Any, error: Any, message: str) -> None:
+    with pytest.raises(error, match=message):
+        call(torch.ones(3))
