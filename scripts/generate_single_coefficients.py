@@ -6,7 +6,7 @@
 * the trapezoidal rule of quadrature.hpp with the few nodes that float32 needs: relative error below
   2^-24 for 1/2 <= x, w < 4 (rule 1) and for 4 <= w < 13, v <= 8.5 (rule 4).
 
-tests/cupy/test_single.py checks both against Arb. Needs python-flint.
+tests/gpu/test_single.py checks both against Arb. Needs python-flint.
 """
 
 from __future__ import annotations

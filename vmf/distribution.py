@@ -23,6 +23,7 @@ from vmf.estimation.rows import (
     unit_norm_tolerance,
 )
 from vmf.estimation.statistics import SufficientStatistics
+from vmf.gpu import is_cupy
 
 Vector = npt.NDArray[np.float64]
 
@@ -106,7 +107,7 @@ class VonMisesFisher:
         ----------
         X : (rows, dim) array_like of float16, float32, float64 or integers
             Rows that are not of unit length are divided by their norm;
-            `fit_.statistics.normalised` says how many.
+            a CuPy array is summed on its device. `fit_.statistics.normalised` says how many.
         weights : (rows,) array_like, optional
             Finite and >= 0; importances, whose common scale is irrelevant (but next to a prior).
         estimator : str
@@ -196,7 +197,7 @@ class VonMisesFisher:
         Returns
         -------
         (...) float64
-            For a single vector, a scalar.
+            For a single vector, a scalar. On the device of `x` where that is a CuPy array.
 
         Raises
         ------
@@ -205,13 +206,18 @@ class VonMisesFisher:
         TypeError
             For elements that are not numbers.
         """
-        points = np.asarray(x)
+        points = x if is_cupy(x) else np.asarray(x)
         if points.ndim == 0 or points.shape[-1] != self.dimension:
             raise ValueError(
                 f"x has shape {points.shape}; the last axis must have length {self.dimension}"
             )
-        rows = as_rows(points.reshape(-1, self.dimension), name="x")
-        one_minus_cosine = self._one_minus_cosine(rows).reshape(points.shape[:-1])
+        if is_cupy(points):
+            from vmf.estimation import _cupy_rows
+
+            one_minus_cosine = _cupy_rows.one_minus_cosine(points, self._mean_direction)
+        else:
+            rows = as_rows(points.reshape(-1, self.dimension), name="x")
+            one_minus_cosine = self._one_minus_cosine(rows).reshape(points.shape[:-1])
         at_mode = float(special.log_normalizer_e(self.dimension, self.concentration))
         result: Vector = (at_mode - self.concentration * one_minus_cosine)[()]
         return result

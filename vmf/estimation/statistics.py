@@ -15,7 +15,7 @@ analysis of variance (Mardia & Jupp, Directional Statistics, 2000, section 10.6)
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -38,6 +38,7 @@ from vmf.estimation.rows import (
     unit_norm_tolerance,
     usable_norms,
 )
+from vmf.gpu import is_cupy
 
 # Below this 1 - R the dispersion is nothing but the rounding of unit vectors to float64.
 _ROUNDING_FLOOR = 2.0**-98
@@ -143,7 +144,8 @@ class SufficientStatistics:
         Parameters
         ----------
         X : (rows, dim) float16, float32, float64 or integers
-            Need not be of unit length: only the directions count.
+            Need not be of unit length: only the directions count. A CuPy array is summed on its
+            device.
         weights : (rows,) numbers, optional
             Finite and >= 0.
         on_bad_rows : {"error", "skip"}
@@ -159,11 +161,16 @@ class SufficientStatistics:
         TypeError, ValueError
             Wrong type of elements, shape, dimension 1, wrong weights.
         """
+        _checked_policy(on_bad_rows)
+        if is_cupy(X):
+            from vmf.estimation._cupy_rows import statistics_of
+
+            return statistics_of(X, weights, on_bad_rows, first_row)
         rows = as_rows(X)
         return _of_rows(
             rows,
             None if weights is None else as_weights(weights, rows.shape[0]),
-            _checked_policy(on_bad_rows),
+            on_bad_rows,
             np.arange(first_row, first_row + rows.shape[0]),
         )
 
@@ -364,25 +371,53 @@ def _of_rows(
 def _from_sums(rows: Rows, weights: Vector | None, sums: RowSums) -> SufficientStatistics:
     """Statistics of `rows`, all of which have a direction."""
     count = float(rows.shape[0])
-    weight = count if weights is None else float(np.sum(weights))
-    weight2 = count if weights is None else float(np.sum(weights * weights))
-    total = sums.resultant + sums.resultant_lo
+    tolerance = unit_norm_tolerance(rows.dtype)
+    off_unit = np.abs(np.sqrt(sums.squared_norms) - 1.0) > tolerance
+
+    def dispersion_about(direction: Vector) -> float:
+        each = dispersion_of_each(rows, sums.squared_norms, direction)
+        return float(np.sum(each if weights is None else weights * each))
+
+    return statistics_from_sums(
+        count=count,
+        weight=count if weights is None else float(np.sum(weights)),
+        weight2=count if weights is None else float(np.sum(weights * weights)),
+        resultant=sums.resultant,
+        resultant_lo=sums.resultant_lo,
+        normalised=int(np.count_nonzero(off_unit)),
+        dispersion_about=dispersion_about,
+    )
+
+
+def statistics_from_sums(
+    *,
+    count: float,
+    weight: float,
+    weight2: float,
+    resultant: Vector,
+    resultant_lo: Vector,
+    normalised: int,
+    dispersion_about: Callable[[Vector], float],
+) -> SufficientStatistics:
+    """Statistics from the sums over rows that all have a direction.
+
+    `dispersion_about(m)` returns sum_i w_i (1 - u_i . m) for a unit vector m, from the rows; it is
+    called only where the difference of `weight` and the length of the resultant has lost digits.
+    """
+    total = resultant + resultant_lo
     length = _norm(total)
     dispersion = max(weight - length, 0.0)
     if weight > 0 and dispersion < _SUBTRACTION_IS_FINE * weight:
-        each = dispersion_of_each(rows, sums.squared_norms, total / length)
-        dispersion = float(np.sum(each if weights is None else weights * each))
+        dispersion = dispersion_about(total / length)
         if dispersion < _ROUNDING_FLOOR * weight:
             dispersion = 0.0
-    tolerance = unit_norm_tolerance(rows.dtype)
-    off_unit = np.abs(np.sqrt(sums.squared_norms) - 1.0) > tolerance
     return SufficientStatistics(
         count=count,
         weight=weight,
         weight2=weight2,
-        resultant=sums.resultant,
-        resultant_lo=sums.resultant_lo,
-        normalised=int(np.count_nonzero(off_unit)),
+        resultant=resultant,
+        resultant_lo=resultant_lo,
+        normalised=normalised,
         dispersion=dispersion,
     )
 

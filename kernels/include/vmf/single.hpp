@@ -13,7 +13,7 @@
 //   temme        K: x < 1/2
 //   quadrature   K: the rest, 31 nodes for w < 4, 30 above
 //
-// Error below 4 * 2^-23 max(1, |value|), measured against Arb by tests/cupy/test_single.py on the CPU, which runs this
+// Error below 4 * 2^-23 max(1, |value|), measured against Arb by tests/gpu/test_single.py on the CPU, which runs this
 // very code; reciprocals and the quadrature's exponentials are the GPU's own approximations there, exact ones on the CPU.
 #pragma once
 
