@@ -340,13 +340,13 @@ def _define(
         # torch.compile sees the operator, which AOTAutograd differentiates.
         if torch.compiler.is_compiling():
             return operator(*arguments)
-        result: Tensor = function.apply(*arguments)
+        result: Tensor = differentiable.apply(*arguments)
         return result
 
     rule = _batched(call)
     operator.register_vmap(rule)
     methods = {"forward": operator, "setup_context": save, "backward": backward, "vmap": rule}
-    function: Any = type(
+    differentiable: Any = type(
         name,
         (torch.autograd.Function,),
         {key: staticmethod(method) for key, method in methods.items()},
