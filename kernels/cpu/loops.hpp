@@ -1,7 +1,7 @@
 // Array loops over the functions, written once over the lane type of the instruction set that includes this file.
 //
-// A block of elements is classified, gathered region by region, computed in whole registers and scattered back, so that
-// no register holds two regions. Blocks that lie in one region skip the sort.
+// A block of elements is classified; the region that holds most of it is computed in whole registers where it lies, and
+// the others are gathered, computed and scattered back, so that no register waits for two formulas.
 #pragma once
 
 #include <cstddef>
@@ -40,6 +40,7 @@ struct Waiting {
 // Where the values of a block go: element k of it is element first + index[k] of the output.
 struct Places {
     const int* index;
+    const int* code;  // the regions of the elements where strangers lie among them, else null
     std::ptrdiff_t first;
     Waiting* waiting;  // by region
 };
@@ -94,7 +95,8 @@ VMF_SLOW_FN void compute(Block& b, int begin, int end, [[maybe_unused]] const Pl
         if constexpr (F::repairs) {
             if (any(F::template doubtful<R>(v, x, y))) {
                 for (int k = i; k < i + vector_width && k < end; ++k) {
-                    if (F::template doubtful<R>(b.v[k], b.x[k], b.y[k])) doubtful[n++] = k;
+                    const bool stranger = places.code && places.code[k] != R;
+                    if (!stranger && F::template doubtful<R>(b.v[k], b.x[k], b.y[k])) doubtful[n++] = k;
                 }
             }
         }
@@ -187,32 +189,40 @@ struct Loop {
             LaneTraits<Vector>::store(b.v + i, v);
             LaneTraits<Vector>::store_codes(code + i, F::region(v, LaneTraits<Vector>::load(b.x + i)));
         }
+        int count[region_count] = {};
         unsigned present = 0;
         for (int i = 0; i < n; ++i) present |= 1u << code[i];
+        int most = region_special;
+        for (int r = 0; r < region_count; ++r) {
+            if (!(present >> r & 1)) continue;
+            for (int i = 0; i < n; ++i) count[r] += code[i] == r;
+            if (count[r] > count[most] || count[most] == 0) most = r;
+        }
 
+        // A region that holds most of the block is computed where it lies, strangers included, unless its formula is dear;
+        // the others are gathered.
         bool invalid = false;
-        if ((present & (present - 1)) == 0) {
-            invalid = finish_region<F>(code[0], b, 0, n, Places{nullptr, first, waiting});
+        const int least = most > region_debye20 ? n / 2 : n - n / 8;
+        const bool in_place = count[most] == n || (count[most] >= least && most != region_special);
+        if (in_place) {
+            invalid = finish_region<F>(most, b, 0, n, Places{nullptr, code, first, waiting});
             if (out_step == static_cast<std::ptrdiff_t>(sizeof(Float))) {
                 for (int i = 0; i < n; ++i) put(out + i * sizeof(Float), b.y[i]);
             } else {
                 for (int i = 0; i < n; ++i) put(out + i * out_step, b.y[i]);
             }
-            return invalid;
         }
         Block s;
         int index[padded_size + 16];
-        int end = 0;
         for (int r = 0; r < region_count; ++r) {
-            if (!(present >> r & 1)) continue;
-            const int begin = end;
-            end += matches(code, n, r, index + begin);
-            for (int k = begin; k < end; ++k) s.v[k] = b.v[index[k]];
-            for (int k = begin; k < end; ++k) s.x[k] = b.x[index[k]];
-            for (int k = end; k < end + vector_width; ++k) s.v[k] = s.x[k] = 1.0;
-            invalid |= finish_region<F>(r, s, begin, end, Places{index, first, waiting});
+            if (!(present >> r & 1) || (in_place && r == most)) continue;
+            const int m = matches(code, n, r, index);
+            for (int k = 0; k < m; ++k) s.v[k] = b.v[index[k]];
+            for (int k = 0; k < m; ++k) s.x[k] = b.x[index[k]];
+            for (int k = m; k < m + vector_width; ++k) s.v[k] = s.x[k] = 1.0;
+            invalid |= finish_region<F>(r, s, 0, m, Places{index, nullptr, first, waiting});
+            for (int k = 0; k < m; ++k) put(out + index[k] * out_step, s.y[k]);
         }
-        for (int k = 0; k < n; ++k) put(out + index[k] * out_step, s.y[k]);
         return invalid;
     }
 

@@ -35,6 +35,7 @@ VMF_SLOW_FN inline RatioAndSlope ratio_and_slope(double v, double x) {
     switch (static_cast<int>(region_vmf(v, x))) {
         case region_debye20: return debye_ratio_and_slope<20>(v, x);
         case region_debye13: return debye_ratio_and_slope<13>(v, x);
+        case region_debye10: return debye_ratio_and_slope<10>(v, x);
         case region_debye7: return debye_ratio_and_slope<7>(v, x);
         case region_debye4: return debye_ratio_and_slope<4>(v, x);
         case region_special: return debye_ratio_and_slope<1>(v, x);
@@ -67,7 +68,7 @@ VMF_FN double solve_concentration(double v, double r, double c) {
 template <bool complement>
 struct Concentration : OfDimensionUp {
     template <class T>
-    VMF_FN static T region(T v, T) { return T(0.0) * v; }
+    VMF_FN static T region(T, T) { return T(double(region_special)); }
     template <int R, class T>
     VMF_FN static T at(T v, T) { return v; }
     VMF_SLOW_FN static double special(double v, double a) {

@@ -5,7 +5,7 @@
 //
 // The sums are the logarithm of Olver's sum u_k(t)/v^k, expanded: no logarithm of a sum is left, one table serves I and
 // K, and derivatives follow term by term. q_k has degree k in t^2. Truncation below 2^-58 for
-//   20 terms where w >= 24.5 or v >= 15.5,   13 where w >= 42,   7 where w >= 200,   4 where w >= 2500
+//   20 terms where w >= 24.5 or v >= 15.5,  13 where w >= 42,  10 where w >= 80,  7 where w >= 200,  4 where w >= 2500
 // (scripts/generate_coefficients.py makes the table; tests/kernels checks these bounds against Arb).
 #pragma once
 
@@ -77,7 +77,7 @@ template <int terms, bool scaled, class T>
 VMF_FN T debye_log_i(T v, T x) {
     const Polar<T> p = polar<RangeOf<terms>>(v, x);
     const Twofold<T> angle = asinh_ratio(p.v_plus_w, x);
-    const Twofold<T> l = log_twofold<LogTwoPi>(p.w);
+    const Twofold<T> l = log_prefactor<LogTwoPi>(p.w);
     const Twofold<T> half_log = {T(-0.5) * l.hi, T(-0.5) * l.lo};
     return assemble_log_i<scaled>(v, p, angle, half_log, debye_sum<Plain, terms>(p.inverse, p.tau));
 }
@@ -88,7 +88,7 @@ VMF_FN T debye_log_k(T v, T x) {
     const Polar<T> p = polar<RangeOf<terms>>(v, x);
     const Twofold<T> angle = asinh_ratio(p.v_plus_w, x);
     // log(2 w/pi)/2, subtracted: the mirror image of log I with -1/w in the sum.
-    const Twofold<T> l = log_twofold<LogTwoOverPi>(p.w);
+    const Twofold<T> l = log_prefactor<LogTwoOverPi>(p.w);
     const Twofold<T> half_log = {T(0.5) * l.hi, T(0.5) * l.lo};
     return -assemble_log_i<scaled>(v, p, angle, half_log, -debye_sum<Plain, terms>(-p.inverse, p.tau));
 }

@@ -46,7 +46,7 @@ constexpr bool uses_region(int r) {
 // The terms each Debye region takes.
 template <int R>
 constexpr int terms_of() {
-    return R == region_debye20 ? 20 : R == region_debye13 ? 13 : R == region_debye7 ? 7 : 4;
+    return R == region_debye20 ? 20 : R == region_debye13 ? 13 : R == region_debye10 ? 10 : R == region_debye7 ? 7 : 4;
 }
 
 // The steps each shifted region takes.
@@ -93,6 +93,7 @@ struct LogI : OfOrder {
         if (v == infinity) return -infinity;
         if (x == 0.0) return v == 0.0 ? 0.0 : -infinity;
         if (x == infinity) return scaled ? -infinity : infinity;
+        if (x < 1.0 && v < 1.0) return scaled ? near_zero_log_i(v, x) - x : near_zero_log_i(v, x);
         return debye_log_i<1, scaled>(v, x);
     }
 };

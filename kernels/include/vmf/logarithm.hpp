@@ -59,6 +59,30 @@ VMF_FN Twofold<T> log_twofold(Twofold<T> a, T k_extra = T(0.0)) {
     return fast_two_sum(sum.hi, sum.lo + (head.lo + fma_(k, T(ln2_tail), offset_tail + (tail + tail))));
 }
 
+// log(c w) with the constant of a table and w >= 15.5, to 2^-58 absolutely: as log_twofold less what it spends on its
+// last ten bits. For the half logarithm of the prefactors, which is never multiplied by anything large.
+template <class Table, class T>
+VMF_FN Twofold<T> log_prefactor(Twofold<T> w) {
+    const T m = mantissa_of(w.hi);
+    const T e = exponent_of(w.hi);
+    const T c = lookup16(log_reciprocal, m);
+    const T k = e + select(m >= T(1.4375), T(1.0), T(0.0));
+    const T y = m * c;
+    const T y_lo = fma_(scale_(w.lo, -e), c, fms_(m, c, y));
+    const T reciprocal = reciprocal_(y + T(1.0));
+    const T r = (y - T(1.0)) * reciprocal;
+    const T s = r * r;
+    const T third = fma_(s, T(1.0 / 5.0), T(1.0 / 3.0));
+    const T seventh = fma_(s, T(1.0 / 9.0), T(1.0 / 7.0));
+    const T series = fma_(seventh, s * s, third);
+    const T tail = fma_(series * s, r, y_lo * reciprocal);
+    // k log 2 is above the table's entries, and their sum above r: k >= 4.
+    const Twofold<T> head = fast_two_sum(k * T(ln2_head), lookup16(Table::offset(), m));
+    const Twofold<T> sum = fast_two_sum(head.hi, r + r);
+    const T lo = sum.lo + (head.lo + fma_(k, T(ln2_tail), tail + tail));
+    return {sum.hi, lo + lookup16(Table::tail(), m)};
+}
+
 // log(x/2) without forming x/2, which is 0 for the smallest subnormal.
 template <class T>
 VMF_FN Twofold<T> log_half_of(T x) {

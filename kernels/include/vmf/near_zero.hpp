@@ -522,7 +522,8 @@ VMF_FN T finer_quadrature_log_k(T v, T x) {
 // S - 1 of power_series.hpp: numerator and denominator with their rounding errors, which obey the same recurrences.
 template <int terms, class T>
 VMF_FN Twofold<T> finer_power_series_less_one(T v, T x) {
-    const Twofold<T> xx = two_product(x, x);
+    const T to_square = max_(x, T(2.0 * smallest_to_square));
+    const Twofold<T> xx = two_product(to_square, to_square);
     const Twofold<T> y = {T(0.25) * xx.hi, T(0.25) * xx.lo};
     Twofold<T> numerator = {T(1.0), T(0.0)};
     Twofold<T> denominator = {T(1.0), T(0.0)};
@@ -633,17 +634,24 @@ inline VMF_SLOW_FN double near_zero_log_normalizer(double v, double x, bool scal
 // rest on, besides the rounding of y: I 0.08 eps + 2^-71 v, by the power series 1.5 eps, near the origin 0.7 eps x^2;
 // K 1.7 eps by quadrature, 3.8 eps by Temme's series, else 0.08 eps + 2^-71 v; C_p 0.05 eps + 2^-67 max(v, x).
 
+// x^2 as far as registers square it
+template <class T>
+VMF_FN T near_origin_size(T x) {
+    const T to_square = max_(x, T(smallest_to_square));
+    return to_square * to_square;
+}
+
 template <int R, class T>
 VMF_FN auto doubtful_log_i(T v, T x, T y) {
     // Near the origin two terms of opposite sign cancel, each about x^2/4.
-    if constexpr (R == region_near_origin) return abs_(y) < T(0.125) * (x * x);
+    if constexpr (R == region_near_origin) return abs_(y) < T(0.125) * near_origin_size(x);
     else if constexpr (R == region_power_series) return abs_(y) < T(0.25);
     else return abs_(y) < fma_(v, T(0x1p-20), T(0x1p-6));
 }
 
 template <int R, class T>
 VMF_FN auto doubtful_log_k(T v, T y) {
-    if constexpr (R == region_temme) return abs_(y) < T(0.3);
+    if constexpr (R == region_temme) return abs_(y) < T(0.35);
     else if constexpr (R < region_debye20) return abs_(y) < T(0.25);
     else return abs_(y) < fma_(v, T(0x1p-20), T(0x1p-5));
 }
@@ -657,8 +665,8 @@ VMF_FN auto doubtful_log_normalizer(T v, T x, T y) {
 // The values of finer_log_i and finer_log_k that need more yet.
 template <int R, class T>
 VMF_FN auto finer_doubtful_log_i(T x, T y) {
-    if constexpr (R == region_near_origin) return abs_(y) < T(0x1p-9) * (x * x);
-    else return abs_(y) < T(0x1p-12);
+    if constexpr (R == region_near_origin) return abs_(y) < T(0x1p-9) * near_origin_size(x);
+    else return abs_(y) < T(0x1p-10);
 }
 template <class T>
 VMF_FN auto finer_doubtful_log_k(T y) { return abs_(y) < T(0x1p-11); }

@@ -47,7 +47,7 @@ VMF_FN Polar<T> polar_of(T v, T v_lo, T x) {
     const T down = wide ? select(large, T(0x1p-600), T(1.0)) : T(1.0);
     const T up = wide ? select(large, T(0x1p+600), T(1.0)) : T(1.0);
     const T vs = wide ? v * down : v;
-    const T xs = wide ? x * down : x;
+    const T xs = wide ? x * down : max_(x, T(smallest_to_square));
     const Twofold<T> vv = two_product(vs, vs);
     const Twofold<T> xx = two_product(xs, xs);
     const T vv_lo = has_tail ? fma_(vs + vs, v_lo, vv.lo) : vv.lo;

@@ -17,7 +17,7 @@ namespace VMF_NAMESPACE {
 // S - 1
 template <int terms, class T>
 VMF_FN T power_series_less_one(T v, T x) {
-    const T half = T(0.5) * x;
+    const T half = max_(T(0.5) * x, T(smallest_to_square));
     const T y = half * half;
     T numerator = T(1.0);
     T denominator = T(1.0);

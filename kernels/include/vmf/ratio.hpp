@@ -67,7 +67,7 @@ VMF_FN T half_order_iv_ratio_c(T v, T x) {
     return fma_(factor / (x + x), quotient, (cosine + cosine) * e);
 }
 
-// I_v/I_(v-1) = 1/(2v/x + x/2 ...) where x^2 underflows
+// I_v/I_(v-1) = 1/(2v/x + x/2 ...) where x^2 is below what is squared
 template <class T>
 VMF_FN T tiny_iv_ratio(T v, T x) {
     return select(v > x, x / (v + v), T(1.0) / (T(2.0) * (v / x) + T(0.5) * x));
@@ -78,7 +78,7 @@ VMF_FN T shifted_iv_ratio(T v, T x) {
     const Shifted<T> s = shifted_order<shift>(v, x);
     const Twofold<T> below = below_order(v, s);
     const Twofold<T> r = (s.g0 / below) * x;
-    return select(x < T(0x1p-400), tiny_iv_ratio(v, x), r.hi + r.lo);
+    return select(x < T(2.0 * smallest_to_square), tiny_iv_ratio(v, x), r.hi + r.lo);
 }
 
 template <int shift, class T>
@@ -90,7 +90,7 @@ VMF_FN T shifted_iv_ratio_c(T v, T x) {
     // I_(1/2)/I_(-1/2) = tanh x: the difference of two equal numbers, but for 2 e^(-2x).
     const auto half = (v >= T(0.5)) & (v <= T(0.5));
     const T value = select(half, T(2.0) / (exp_(min_(x + x, T(100.0))) + T(1.0)), c.hi + c.lo);
-    return select(x < T(0x1p-400), T(1.0) - tiny_iv_ratio(v, x), value);
+    return select(x < T(2.0 * smallest_to_square), T(1.0) - tiny_iv_ratio(v, x), value);
 }
 
 // I'_v/I_v = v/x + I_(v+1)/I_v = (v + x^2 g_1/g_0)/x

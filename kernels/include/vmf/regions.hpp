@@ -4,6 +4,7 @@
 //   special      v or x < 0, 0, NaN or >= 2^500     special      the same
 //   debye4       w >= 2500                         debye4       w >= 2500
 //   debye7       w >= 200                          debye7       w >= 200
+//   debye10      w >= 80                           debye10      w >= 80
 //   debye13      w >= 42                           debye13      w >= 42
 //   debye20      w >= 24.5 or v >= 15.5            debye20      w >= 24.5 or v >= 15.5 or (v >= 12.75 and x < 1/2)
 //   near_origin  v < 1/16 and x < 1 (log I only)   temme        x < 1/2
@@ -17,7 +18,7 @@
 // Numbers are doubles so that the choice vectorises with everything else.
 #pragma once
 
-#include "platform.hpp"
+#include "lanes/scalar.hpp"
 
 namespace VMF_NAMESPACE {
 
@@ -36,16 +37,19 @@ enum Region : int {
     region_quadrature8v = 6,
     region_debye20 = 7,
     region_debye13 = 8,
-    region_debye7 = 9,
-    region_debye4 = 10,
-    region_count = 11,
+    region_debye10 = 9,
+    region_debye7 = 10,
+    region_debye4 = 11,
+    region_count = 12,
 };
 
 template <class T>
 VMF_FN T debye_region(T v, T x, T otherwise) {
-    const T ww = fma_(v, v, x * x);
+    const T to_square = max_(x, T(smallest_to_square));
+    const T ww = fma_(v, v, to_square * to_square);
     T r = select((ww >= T(24.5 * 24.5)) | (v >= T(15.5)), T(double(region_debye20)), otherwise);
     r = select(ww >= T(42.0 * 42.0), T(double(region_debye13)), r);
+    r = select(ww >= T(80.0 * 80.0), T(double(region_debye10)), r);
     r = select(ww >= T(200.0 * 200.0), T(double(region_debye7)), r);
     return select(ww >= T(2500.0 * 2500.0), T(double(region_debye4)), r);
 }
@@ -66,6 +70,8 @@ template <class T>
 VMF_FN T region_log_i(T v, T x) {
     T small = select(x < T(6.0), T(double(region_power_series)), shifted_region(v));
     small = select((v < T(0.0625)) & (x < T(1.0)), T(double(region_near_origin)), small);
+    // Where log(1 + s) = x^2/4 is all there is of log I and too small to be squared in registers.
+    small = select((v < T(0x1p-450)) & (x < T(0x1p-240)), T(double(region_special)), small);
     return unless_special<false>(v, x, debye_region(v, x, small));
 }
 
@@ -89,7 +95,8 @@ VMF_FN T region_vmf(T v, T x) {
 
 template <class T>
 VMF_FN T region_k(T v, T x) {
-    const T ww = fma_(v, v, x * x);
+    const T to_square = max_(x, T(smallest_to_square));
+    const T ww = fma_(v, v, to_square * to_square);
     T r = select(ww < T(64.0), T(double(region_quadrature3)), T(double(region_quadrature8)));
     r = select(v > T(4.0), r + T(2.0), r);  // their v kind
     r = select(ww < T(9.0), T(double(region_quadrature1)), r);

@@ -44,7 +44,8 @@ VMF_FN Shifted<T> shifted_order(T v, T x) {
     s.v_lo = v - s.v_hi;
     const T top = s.v_hi + T(double(shift));
     s.p = polar_with_tail(top, s.v_lo, x);
-    s.xx = two_product(x, x);
+    const T to_square = max_(x, T(smallest_to_square));
+    s.xx = two_product(to_square, to_square);
 
     // g_n = 1; x^2 g_(n+1) = x I_(v'+1)/I_v' = x I'/I - v' = (w' - v') + correction.
     const T correction = debye_log_derivative<shifted_terms<T>, 1>(s.p);
@@ -94,7 +95,8 @@ VMF_FN T shifted_log_i_dv(T v, T x) {
     const T v_lo = v - v_hi;
     const T top = v_hi + T(double(shift));
     const Polar<T> p = polar_with_tail(top, v_lo, x);
-    const T xx = x * x;
+    const T to_square = max_(x, T(smallest_to_square));
+    const T xx = to_square * to_square;
     T above = T(1.0);
     T above_dv = T(0.0);
     T g = top + (p.w.hi + debye_log_derivative<shifted_terms<T>, 1>(p));

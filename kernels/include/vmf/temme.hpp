@@ -131,8 +131,10 @@ VMF_FN Temme<N> temme(T v, T x) {
     N p = half * fma_(e, b, L::constant(start.e_lo) * b);
     N q = half * (a / e);
     q = fma_(q, L::constant(-(start.e_lo / start.e)), q);
-    const T half_x = T(0.5) * x;
-    const T y = half_x * half_x;
+    // x^2/4 below 2^-500, and its powers below 2^-120, no longer count; they would be subnormal and slow.
+    const T half_x = max_(T(0.5) * x, T(smallest_to_square));
+    const T y = select(x < T(2.0 * smallest_to_square), T(0.0), half_x * half_x);
+    const T y_power = select(x < T(0x1p-60), T(0.0), y);
     T c = T(1.0);
     N k_0 = f, k_up = p, k_down = q;
     for (int k = 1; k < temme_terms; ++k) {
@@ -141,7 +143,7 @@ VMF_FN Temme<N> temme(T v, T x) {
         f = (fma_(order, f, p + q)) * r;
         p = p * ((order + m) * r);
         q = q * ((order - m) * r);
-        c = c * (y * T(1.0 / k));
+        c = k == 1 ? y : c * (y_power * T(1.0 / k));
         const N weight = L::constant(c);
         k_0 = fma_(weight, f, k_0);
         k_up = fma_(weight, p - order * f, k_up);

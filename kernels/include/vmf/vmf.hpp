@@ -32,7 +32,7 @@ VMF_FN Twofold<T> vmf_turn(T v, Twofold<T> v_plus_w) {
 
 template <int terms, class T>
 VMF_FN VmfTerms<T> debye_vmf_terms(T v, const Polar<T>& p) {
-    const Twofold<T> l = log_twofold<LogHalfOverPi>(p.w);
+    const Twofold<T> l = log_prefactor<LogHalfOverPi>(p.w);
     return {vmf_turn(v, p.v_plus_w), {T(0.5) * l.hi, T(0.5) * l.lo}, debye_sum<Plain, terms>(p.inverse, p.tau)};
 }
 

@@ -52,6 +52,9 @@ VMF_FN double abs_(double a) { return ::fabs(a); }
 VMF_FN double max_(double a, double b) { return a > b ? a : b; }
 VMF_FN double min_(double a, double b) { return a < b ? a : b; }
 
+// Squares of x below 2^-bound no longer count, but would be subnormal, for which processors need a hundred cycles.
+constexpr double smallest_to_square = 0x1p-250;
+
 // Nearest integer, ties to even; |a| < 2^51.
 VMF_FN double round_(double a) {
     const double shift = 6755399441055744.0;  // 1.5 * 2^52
