@@ -206,7 +206,7 @@ class VonMisesFisher:
         TypeError
             For elements that are not numbers.
         """
-        points = x if is_cupy(x) else np.asarray(x)
+        points: Any = x if is_cupy(x) else np.asarray(x)
         if points.ndim == 0 or points.shape[-1] != self.dimension:
             raise ValueError(
                 f"x has shape {points.shape}; the last axis must have length {self.dimension}"

@@ -7,7 +7,7 @@ with the package, and kept in CuPy's own cache on disk (`CUPY_CACHE_DIR`).
 from __future__ import annotations
 
 import hashlib
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -41,9 +41,7 @@ def require_cupy() -> ModuleType:
         if isinstance(error, ModuleNotFoundError) and error.name == "cupy":
             raise GPUUnavailableError(f"CuPy is not installed: {_INSTALL}") from None
         reason = str(error).strip().splitlines()[0] if str(error).strip() else "unknown reason"
-        raise GPUUnavailableError(
-            f"CuPy cannot be imported ({reason}): {_INSTALL}"
-        ) from error
+        raise GPUUnavailableError(f"CuPy cannot be imported ({reason}): {_INSTALL}") from error
     try:
         found = int(cupy.cuda.runtime.getDeviceCount())
     except cupy.cuda.runtime.CUDARuntimeError as error:
@@ -60,7 +58,7 @@ def require_cupy() -> ModuleType:
     return module
 
 
-@lru_cache(maxsize=1)
+@cache
 def kernel_sources() -> Path:
     """Return the folder that holds `cuda/` and `include/`: in the package, or beside it in a checkout."""
     package = Path(__file__).resolve().parent
@@ -79,7 +77,7 @@ def kernel_sources() -> Path:
     )
 
 
-@lru_cache(maxsize=1)
+@cache
 def _fingerprint() -> str:
     """Digest of all sources: CuPy's cache knows a program by its text and options, not its headers."""
     digest = hashlib.sha256()
@@ -100,7 +98,7 @@ def compile_options(**defines: str | int) -> tuple[str, ...]:
     )
 
 
-@lru_cache(maxsize=None)
+@cache
 def kernel(source: str, name: str, device: int, **defines: str | int) -> Any:
     """Return the kernel `name` of kernels/cuda/`source` as a callable (grid, block, arguments).
 

@@ -16,6 +16,19 @@ constexpr int block_threads = 256;
 constexpr int warps = block_threads / 32;
 
 __device__ __forceinline__ double widened(double a) { return a; }
+// Conversions that keep subnormals: CuPy compiles with -ftz=true, which would make them 0.
+#if defined(__CUDACC__)
+__device__ __forceinline__ double widened(float a) {
+    double wide;
+    asm("cvt.f64.f32 %0, %1;" : "=d"(wide) : "f"(a));
+    return wide;
+}
+__device__ __forceinline__ double widened(half_bits h) {
+    float value;
+    asm("cvt.f32.f16 %0, %1;" : "=f"(value) : "h"(h.bits));
+    return widened(value);
+}
+#else
 __device__ __forceinline__ double widened(float a) { return static_cast<double>(a); }
 // Exponent and fraction moved into place and rescaled, which serves subnormals too; infinity and NaN apart.
 __device__ __forceinline__ double widened(half_bits h) {
@@ -24,6 +37,7 @@ __device__ __forceinline__ double widened(half_bits h) {
                                              : __uint_as_float(magnitude << 13) * 0x1p+112f;
     return static_cast<double>(h.bits & 0x8000u ? -value : value);
 }
+#endif
 
 // The sum over the block, in every thread; `scratch` holds one double a warp.
 __device__ __forceinline__ double block_sum(double a, double* scratch) {

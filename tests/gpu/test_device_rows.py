@@ -153,7 +153,7 @@ def test_fit_and_density(device: Any) -> None:
     assert type(density).__module__ == "cupy"
     assert density.shape == (4, 15)
     np.testing.assert_allclose(np.asarray(density).ravel(), expected.logpdf(rows), rtol=1e-11)
-    with pytest.raises(ValueError, match="row 0 of x .* has norm 2"):
+    with pytest.raises(ValueError, match=r"row 0 of x .* has norm 2"):
         fitted.logpdf(device(2 * rows))
 
 

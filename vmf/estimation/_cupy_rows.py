@@ -51,7 +51,9 @@ def device_weights(weights: Any, rows: Any) -> Any:
     if array.dtype.kind not in "fiu":
         raise TypeError(f"weights have dtype {array.dtype}; expected numbers")
     if array.shape != (rows.shape[0],):
-        raise ValueError(f"weights have shape {array.shape}; expected ({rows.shape[0]},), one a row")
+        raise ValueError(
+            f"weights have shape {array.shape}; expected ({rows.shape[0]},), one a row"
+        )
     array = cupy.ascontiguousarray(array.astype(np.float64))
     bad = ~(cupy.isfinite(array) & (array >= 0))
     if bool(bad.any()):
@@ -146,8 +148,15 @@ def row_sums(rows: Any, weights: Any) -> tuple[Any, Any, Any]:
     if n and packs <= _MOST_PACKS:
         packs = 4 if packs == 3 else packs
         arguments = (
-            rows, step, pointer, np.int64(n), np.int32(dim), wide, squared_norms, partial,
-        )  # fmt: skip
+            rows,
+            step,
+            pointer,
+            np.int64(n),
+            np.int32(dim),
+            wide,
+            squared_norms,
+            partial,
+        )
         _kernel(rows, "sum_directions", packs=packs)((parts,), (_BLOCK,), arguments)
     elif n:
         many = max(1, _CACHED_BYTES // (dim * rows.itemsize))
@@ -157,7 +166,9 @@ def row_sums(rows: Any, weights: Any) -> tuple[Any, Any, Any]:
             part_weights = pointer if weights is None else weights[start : start + many]
             count = np.int64(part.shape[0])
             _kernel(rows, "squared_norms_of")(
-                (min(int(count), 65535),), (_BLOCK,), (part, step, count, np.int32(dim), wide, norms)
+                (min(int(count), 65535),),
+                (_BLOCK,),
+                (part, step, count, np.int32(dim), wide, norms),
             )
             _kernel(rows, "add_directions")(
                 (parts, -(-dim // _BLOCK)),
@@ -181,9 +192,15 @@ def dispersion_of_each(rows: Any, direction: Any) -> tuple[Any, Any]:
             (min(n, 65535),),
             (_BLOCK,),
             (
-                rows, np.int64(rows.strides[0] // rows.itemsize), cupy.asarray(direction),
-                np.int64(n), np.int32(dim), np.int32(_is_wide(rows)), squared_norms, dispersion,
-            ),  # fmt: skip
+                rows,
+                np.int64(rows.strides[0] // rows.itemsize),
+                cupy.asarray(direction),
+                np.int64(n),
+                np.int32(dim),
+                np.int32(_is_wide(rows)),
+                squared_norms,
+                dispersion,
+            ),
         )
     return squared_norms, dispersion
 
@@ -212,7 +229,7 @@ def one_minus_cosine(points: Any, mean_direction: Any) -> Any:
 
 
 def _is_wide(rows: Any) -> bool:
-    return rows.data.ptr % 16 == 0 and rows.strides[0] % 16 == 0
+    return bool(rows.data.ptr % 16 == 0 and rows.strides[0] % 16 == 0)
 
 
 def _kernel(rows: Any, name: str, **defines: int) -> Any:

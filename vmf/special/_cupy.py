@@ -68,7 +68,7 @@ def _evaluate(cupy: Any, name: str, device: int, a: Any, x: Any, out: Any, dtype
     pointers = [value if is_cupy(value) else np.uintp(0) for value in arguments]
     values = [result_type.type(0 if is_cupy(value) else value) for value in arguments]
     strides = [_broadcast_strides(value, shape) for value in (*arguments, out)]
-    sizes, strides = collapse(shape, strides)
+    sizes, steps = collapse(shape, strides)
     if len(sizes) > _DIMENSIONS:
         contiguous = [
             cupy.ascontiguousarray(cupy.broadcast_to(value, shape)) if is_cupy(value) else value
@@ -81,22 +81,28 @@ def _evaluate(cupy: Any, name: str, device: int, a: Any, x: Any, out: Any, dtype
 
     n = out.size
     aligned = all(value.data.ptr % 16 == 0 for value in (*arguments, out) if is_cupy(value))
-    steps = [stride[0] for stride in strides] if len(sizes) == 1 else None
+    flat = [step[0] for step in steps] if len(sizes) == 1 else None
     layout = "strided"
-    if aligned and steps == [0, 1, 1] and is_cupy(x):
+    given: tuple[Any, ...]
+    if aligned and flat == [0, 1, 1] and is_cupy(x):
         layout = "one_order"
         given = (pointers[0], values[0], pointers[1], out, np.int64(n))
-    elif aligned and steps == [1, 1, 1] and all(is_cupy(value) for value in arguments):
+    elif aligned and flat == [1, 1, 1] and all(is_cupy(value) for value in arguments):
         layout = "paired"
         given = (pointers[0], pointers[1], out, np.int64(n))
     else:
         missing = _DIMENSIONS - len(sizes)
-        padded = [(0,) * missing + tuple(stride) for stride in strides]
+        padded = [(0,) * missing + tuple(step) for step in steps]
         given = (
-            pointers[0], values[0], pointers[1], values[1], out, np.int64(n),
+            pointers[0],
+            values[0],
+            pointers[1],
+            values[1],
+            out,
+            np.int64(n),
             *(np.int64(size) for size in ((1,) * missing + tuple(sizes))[1:]),
-            *(np.int64(step) for stride in padded for step in stride),
-        )  # fmt: skip
+            *(np.int64(step) for strides_of_one in padded for step in strides_of_one),
+        )
     precision = "double" if result_type == np.float64 else "float"
     function = kernel(
         "special.cu",
@@ -115,23 +121,21 @@ def _evaluate(cupy: Any, name: str, device: int, a: Any, x: Any, out: Any, dtype
 
 def _result_type(name: str, values: Sequence[Any], dtype: Any) -> np.dtype[Any]:
     if dtype is not None:
-        wanted = np.dtype(dtype)
+        wanted: np.dtype[Any] = np.dtype(dtype)
         if wanted not in (np.float32, np.float64):
             raise TypeError(f"{name}: dtype is {wanted}; expected float32 or float64")
         return wanted
-    kinds = [
-        value
-        if isinstance(value, (bool, int, float))
-        else np.asarray(value).dtype
-        if not is_cupy(value)
-        else value.dtype
+    # Python's own numbers adapt, NumPy's scalars count as arrays do.
+    arrays: list[np.dtype[Any]] = [
+        value.dtype if is_cupy(value) else np.asarray(value).dtype
         for value in values
+        if isinstance(value, np.generic) or not isinstance(value, (bool, int, float))
     ]
-    arrays = [kind for kind in kinds if isinstance(kind, np.dtype)]
     if any(kind.kind not in "fiub" or kind.itemsize > 8 for kind in arrays):
         raise TypeError(f"{name} takes float16, float32, float64, integers or bool, got {arrays}")
     narrow = all(np.can_cast(kind, np.float32, "safe") for kind in arrays)
-    return np.dtype(np.float32 if narrow else np.float64)
+    chosen: np.dtype[Any] = np.dtype(np.float32 if narrow else np.float64)
+    return chosen
 
 
 def _argument(name: str, value: Any, dtype: np.dtype[Any]) -> Any:
@@ -157,11 +161,12 @@ def _broadcast_strides(value: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
     if not is_cupy(value):
         return (0,) * len(shape)
     missing = len(shape) - value.ndim
-    steps = (
+    steps = [
         0 if size == 1 else stride // value.itemsize
         for size, stride in zip(value.shape, value.strides, strict=True)
-    )
-    return (0,) * missing + tuple(steps)
+    ]
+    broadcast: tuple[int, ...] = (0,) * missing + tuple(steps)
+    return broadcast
 
 
 def collapse(

@@ -286,9 +286,29 @@ VMF_FN int single_region(Single order, Single argument) {
     return x < Path::shifted_from ? region_special : region_shifted8;
 }
 
+// Conversions that keep subnormals: CuPy compiles with -ftz=true, which would make them 0.
+VMF_FN double widened(float a) {
+#if defined(__CUDACC__)
+    double wide;
+    asm("cvt.f64.f32 %0, %1;" : "=d"(wide) : "f"(a));
+    return wide;
+#else
+    return static_cast<double>(a);
+#endif
+}
+VMF_FN float rounded(double a) {
+#if defined(__CUDACC__)
+    float narrow;
+    asm("cvt.rn.f32.f64 %0, %1;" : "=f"(narrow) : "d"(a));
+    return narrow;
+#else
+    return static_cast<float>(a);
+#endif
+}
+
 template <class F>
 VMF_SLOW_FN float in_double(float a, float x) {
-    return static_cast<float>(value_at<F>(F::order(static_cast<double>(a)), static_cast<double>(x)));
+    return rounded(value_at<F>(F::order(widened(a)), widened(x)));
 }
 
 // NAME(a, x) for floats: the value in region R, R + 1, ...
@@ -310,7 +330,8 @@ template <class F>
 VMF_FN float single_value(float a, float x) {
     if constexpr (SinglePath<F>::available) {
         const Single v = F::order(Single(a)), s(x);
-        const int region = F::order(static_cast<double>(a)) == static_cast<double>(v.value) ? single_region<F>(v, s) : int(region_special);
+        const bool exact = a < 0x1p+24f || v.value == a;  // the order of a dimension may need more than 24 bits
+        const int region = exact ? single_region<F>(v, s) : int(region_special);
         if (region != region_special) {
             const Single y = single_value_in<F>(region, v, s);
             const bool near_zero = SinglePath<F>::cancels && abs_(y) < max_(v, s) * Single(0x1p-17f);
