@@ -7,7 +7,7 @@
 //
 // P is a compensated product; S is one quotient, its terms all positive, error < 4 ulp where S is large and below 1 ulp
 // where it is near 1. 20 terms: truncation < 2^-60. Seven of Stirling's: < 2^-63. This is shifted_order.hpp with x put
-// to 0 in the expansion, and four times as fast.
+// to 0 in the expansion, and twice as fast.
 #pragma once
 
 #include "debye.hpp"
