@@ -176,7 +176,6 @@ class VonMisesFisher:
         """Where the density is largest: mu (for kappa = 0 it is so everywhere)."""
         return self._mean_direction
 
-    @property
     def entropy(self) -> float:
         """Differential entropy, -log C_p(kappa) - kappa A_p(kappa), in nats."""
         return float(special.entropy(self.dimension, self.concentration))
