@@ -178,6 +178,24 @@ def test_blocks_and_batches_have_their_own_directions() -> None:
     torch.testing.assert_close(rows, mu.expand(2, -1, -1), atol=1e-3, rtol=0)
 
 
+def test_draws_do_not_depend_on_threads_or_gradients() -> None:
+    kappa = torch.tensor(300.0, requires_grad=True)
+    loc = direction(512).float().requires_grad_()
+    threads, draws = torch.get_num_threads(), []
+    try:
+        for count in (1, 2):
+            torch.set_num_threads(count)
+            generator = torch.Generator().manual_seed(1)
+            draws.append(VonMisesFisher(loc, kappa).sample((20_000,), generator=generator))
+    finally:
+        torch.set_num_threads(threads)
+    assert torch.equal(*draws)
+    assert not draws[0].requires_grad
+    assert torch.unique(draws[0][:, 0]).numel() > 19_000
+    mean = draws[0] @ loc.detach()
+    assert abs(mean.mean().item() - special.mean_resultant_length(512, 300.0)) < 1e-3
+
+
 def test_generators_and_dtypes() -> None:
     for dtype in (torch.float32, torch.float64, torch.bfloat16):
         posterior = VonMisesFisher(direction(16).to(dtype), 5.0)
