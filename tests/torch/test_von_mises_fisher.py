@@ -32,7 +32,7 @@ def test_same_numbers_as_the_numpy_distribution(dim: int, factor: float) -> None
     other = VonMisesFisher(x[0], torch.tensor(0.7 * kappa + 0.1, dtype=DOUBLE))
     theirs = vmf.VonMisesFisher(mu.numpy(), kappa)
     np.testing.assert_allclose(ours.log_prob(x), theirs.logpdf(x.numpy()), rtol=1e-13)
-    assert ours.entropy().item() == pytest.approx(theirs.entropy, rel=1e-13)
+    assert ours.entropy().item() == pytest.approx(theirs.entropy(), rel=1e-13)
     np.testing.assert_allclose(ours.mean, theirs.mean, rtol=1e-12, atol=1e-300)
     assert torch.equal(ours.mode, mu)
     expected = theirs.kl_divergence(vmf.VonMisesFisher(x[0].numpy(), 0.7 * kappa + 0.1))
@@ -112,9 +112,10 @@ def test_constraints() -> None:
     assert unit_vector.check(direction(512).bfloat16())
     for loc, kappa in ((2 * direction(5), 1.0), (direction(5), -1.0), (direction(5), math.nan)):
         with pytest.raises(ValueError, match="to satisfy the constraint"):
-            VonMisesFisher(loc, kappa)
+            VonMisesFisher(loc, kappa, validate_args=True)
         VonMisesFisher(loc, kappa, validate_args=False)
-    posterior = VonMisesFisher(direction(5), 1.0)
+    # Said aloud, since torch.compile turns the default off.
+    posterior = VonMisesFisher(direction(5), 1.0, validate_args=True)
     for value, message in ((torch.ones(5), "support"), (direction(4), "size|shape|broadcast")):
         with pytest.raises((ValueError, RuntimeError), match=message):
             posterior.log_prob(value.to(DOUBLE))
