@@ -37,11 +37,6 @@ Pair = tuple[Tensor, Tensor]
 # Derivatives in the first and the second argument at (a, x), given the function's value there.
 Derivatives = tuple[Callable[[Any, Any, Any], Tensor], Callable[[Any, Any, Any], Tensor]]
 
-_NO_CUPY = (
-    "vmf.special on a CUDA tensor needs CuPy: pip install cupy-cuda12x (or cupy-cuda13x), "
-    "or move the tensor to the CPU"
-)
-
 
 def evaluate(name: str, a: Any, x: Any, **options: Any) -> Tensor:
     """Evaluate the function `name` on tensors, arrays and numbers of which one is a tensor."""
@@ -116,10 +111,7 @@ class _OnDevice:
     """CuPy on the device and the current stream of a tensor."""
 
     def __init__(self, tensor: Tensor) -> None:
-        try:
-            self.cupy = import_module("cupy")
-        except ImportError:
-            raise RuntimeError(_NO_CUPY) from None
+        self.cupy: Any = import_module("vmf.gpu").require_cupy()
         self.evaluate = import_module("vmf.special._cupy").evaluate
         stream = torch.cuda.current_stream(tensor.device)
         self._contexts = (
