@@ -6,7 +6,7 @@
 //
 //   double       v or x not below 2^60, x below 2^-40, v < 1/16 and x < 1 (log I), dimensions beyond 2^24,
 //                next to a zero of a logarithm (|value| < 2^-17 max(v, x)), 1 - I_v/I_(v-1) for v < 1, d/dv log I for
-//                x < 2 and small v, K_v/K_(v-1) and d/dx, d/dv log K for x < 1/2, and the concentration
+//                x < 4 and small v, K_v/K_(v-1) (x < 1) and d/dx, d/dv log K for x < 1/2, and the concentration
 //   debye4       w >= 27.5 or v >= 17
 //   debye7       w >= 12.5 or v >= 8
 //   shifted8     I: the rest; 10 terms at order v + 8
@@ -197,28 +197,29 @@ VMF_SINGLE_QUADRATURE(Quadrature1, 1)
 VMF_SINGLE_QUADRATURE(Quadrature8, 4)
 #undef VMF_SINGLE_QUADRATURE
 
-// quadrature_moments of quadrature.hpp, with plain sums; `exact` asks for better exponentials.
+// quadrature_moments of quadrature.hpp; `exact` asks for better exponentials too.
 template <class Rule, bool exact>
 VMF_FN Moments<Single> quadrature_moments(Single v, Single w) {
     using R = SingleRule<Rule>;
-    const Single zero(0.0f);
-    Single mass = zero, mean = zero, exp_minus = zero;
+    const Twofold<Single> zero = {Single(0.0f), Single(0.0f)};
+    Twofold<Single> mass = zero, exp_minus = zero, right = zero, right_minus = zero;
+    Single mean(0.0f);
     for (int j = R::left - 1; j >= 0; --j) {
         const Single a = fms_(v, R::sinh(j), w * R::cosh(j));
         const Single f = exact ? exp_(a) : exp_of_term(a);
-        mass = mass + f;
+        add_to<exact>(mass, f);
+        add_to<exact>(exp_minus, f * R::exp(j));
         mean = fma_(f, Single(-R::step * static_cast<float>(j + 1)), mean);
-        exp_minus = fma_(f, R::exp(j), exp_minus);
     }
-    Single right = zero, right_minus = zero;
     for (int j = R::right - 1; j >= 0; --j) {
         const Single a = -fma_(v, R::sinh(j), w * R::cosh(j));
         const Single f = exact ? exp_(a) : exp_of_term(a);
-        right = right + f;
+        add_to<exact>(right, f);
+        add_to<exact>(right_minus, f * R::exp_minus(j));
         mean = fma_(f, Single(R::step * static_cast<float>(j + 1)), mean);
-        right_minus = fma_(f, R::exp_minus(j), right_minus);
     }
-    return {(mass + right) + Single(1.0f), mean, (exp_minus + right_minus) + Single(1.0f)};
+    return {(mass.hi + right.hi) + (Single(1.0f) + (mass.lo + right.lo)), mean,
+            (exp_minus.hi + right_minus.hi) + (Single(1.0f) + (exp_minus.lo + right_minus.lo))};
 }
 
 template <class Rule, bool scaled>
@@ -235,7 +236,7 @@ VMF_FN Single quadrature_log_k(Single v, Single x) {
 // whether two large terms may cancel.
 struct InSingle {
     static constexpr bool available = true, temme = false, origin = false, complement = false, cancels = false;
-    static constexpr float shifted_from = 0.0f;
+    static constexpr float shifted_from = 0.0f, quadrature_from = 0.5f;
 };
 struct LogarithmInSingle : InSingle {
     static constexpr bool cancels = true;
@@ -256,7 +257,12 @@ template <>
 struct SinglePath<Entropy> : LogarithmInSingle {};
 template <>
 struct SinglePath<LogIvDv> : InSingle {
-    static constexpr float shifted_from = 2.0f;
+    static constexpr float shifted_from = 4.0f;
+};
+// The left nodes weigh more in K_(v-1), and their exponents are differences of large products.
+template <>
+struct SinglePath<KvRatio> : InSingle {
+    static constexpr float quadrature_from = 1.0f;
 };
 template <>
 struct SinglePath<IvRatio<true>> : InSingle {
@@ -281,6 +287,7 @@ VMF_FN int single_region(Single order, Single argument) {
     if (ww >= 12.5f * 12.5f || v >= 8.0f) return region_debye7;
     if constexpr (of_k) {
         if (x < 0.5f) return Path::temme ? region_temme : region_special;
+        if (x < Path::quadrature_from) return region_special;
         return ww < 16.0f ? region_quadrature1 : region_quadrature8;
     }
     return x < Path::shifted_from ? region_special : region_shifted8;
