@@ -301,10 +301,7 @@ def render() -> str:
         quadrature("quadrature_finer_8", 8.0, 24.75, 0.5, 4.0, 64, tails=True),
         quadrature("quadrature_finer_3v", 3.0, 8.0, 0.5, 15.5, 64, tails=True),
         quadrature("quadrature_finer_8v", 8.0, 24.75, 0.5, 15.5, 64, tails=True),
-        constant("two_pi", 2 * pi),
-        constant("log_two_pi", (2 * pi).log()),
         constant("half_pi", pi / 2),
-        constant("euler_gamma", arb.const_euler()),
         "}  // namespace VMF_NAMESPACE",
         "",
     ]

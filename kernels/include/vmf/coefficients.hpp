@@ -1271,16 +1271,7 @@ VMF_TABLE double quadrature_finer_8v_sinh_tail[52] = {
     0x1.55eac73ba4091p-47, 0x1.49217fbe41b0ap-47, -0x1.d9528a0193fe5p-47, -0x1.3b29c9712f712p-49,
 };
 
-constexpr double two_pi = 0x1.921fb54442d18p+2;
-constexpr double two_pi_tail = 0x1.1a62633145c07p-52;
-
-constexpr double log_two_pi = 0x1.d67f1c864beb5p+0;
-constexpr double log_two_pi_tail = -0x1.65b5a1b7ff5dfp-54;
-
 constexpr double half_pi = 0x1.921fb54442d18p+0;
 constexpr double half_pi_tail = 0x1.1a62633145c07p-54;
-
-constexpr double euler_gamma = 0x1.2788cfc6fb619p-1;
-constexpr double euler_gamma_tail = -0x1.6cb90701fbfabp-58;
 
 }  // namespace VMF_NAMESPACE

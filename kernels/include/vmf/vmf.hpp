@@ -15,10 +15,9 @@
 
 namespace VMF_NAMESPACE {
 
-// v log((v' + w')/(2 pi)) as a product that keeps its rounding error.
 template <class T>
 struct VmfTerms {
-    Twofold<T> turn;
+    Twofold<T> turn;  // v log((v' + w')/(2 pi)), a product that keeps its rounding error
     Twofold<T> rest;  // -log 2 pi + log(2 pi w')/2 - log G = log(w'/(2 pi))/2 - log G
     T sum;            // sum q_k w'^-k
 };
