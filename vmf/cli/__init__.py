@@ -1,4 +1,4 @@
-"""The command line: ``vmf fit``, ``vmf score``, ``vmf sample``, ``vmf info``.
+"""The command line: ``vmf extract``, ``vmf fit``, ``vmf score``, ``vmf sample``, ``vmf info``.
 
 Each command parses its arguments, calls one function of the library and prints the result.
 """

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from vmf.cli.exit_codes import CommandGroup
+from vmf.cli.extract import extract
 from vmf.cli.fit import fit
 from vmf.cli.info import info
 from vmf.cli.sample import sample
@@ -20,6 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command()(extract)
 app.command()(fit)
 app.command()(score)
 app.command()(sample)

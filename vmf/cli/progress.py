@@ -11,8 +11,10 @@ _DELAY_SECONDS = 0.5
 
 
 @contextmanager
-def progress_bar(verb: str, *, wanted: bool) -> Iterator[Callable[[int, int], None] | None]:
-    """Give a function of (rows done, rows in all), or None when there is no terminal to draw on."""
+def progress_bar(
+    verb: str, *, wanted: bool, unit: str = "rows"
+) -> Iterator[Callable[[int, int], None] | None]:
+    """Give a function of (done, in all), counted in `unit`, or None without a terminal to draw on."""
     if not wanted or not sys.stderr.isatty():
         yield None
         return
@@ -23,14 +25,14 @@ def progress_bar(verb: str, *, wanted: bool) -> Iterator[Callable[[int, int], No
         def report(done: int, total: int) -> None:
             nonlocal draw
             if draw is None and time.monotonic() - begin > _DELAY_SECONDS:
-                draw = _open_bar(stack, verb)
+                draw = _open_bar(stack, verb, unit)
             if draw is not None:
                 draw(done, total)
 
         yield report
 
 
-def _open_bar(stack: ExitStack, verb: str) -> Callable[[int, int], None]:
+def _open_bar(stack: ExitStack, verb: str, unit: str) -> Callable[[int, int], None]:
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -45,7 +47,7 @@ def _open_bar(stack: ExitStack, verb: str) -> Callable[[int, int], None]:
 
     class Rate(ProgressColumn):
         def render(self, task: Task) -> Text:
-            return Text(f"{task.speed:,.0f} rows/s" if task.speed else "")
+            return Text(f"{task.speed:,.0f} {unit}/s" if task.speed else "")
 
     bar = stack.enter_context(
         Progress(
