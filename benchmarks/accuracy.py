@@ -24,8 +24,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import arb, awkward_points, point_sets
-from benchmarks.implementations import implementation
+from . import arb, awkward_points, point_sets
+from .implementations import implementation
 
 Array = NDArray[np.float64]
 EPS = arb.EPS

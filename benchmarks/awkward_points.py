@@ -7,8 +7,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import arb
-from benchmarks.point_sets import Points, log_uniform
+from . import arb
+from .point_sets import Points, log_uniform
 
 Array = NDArray[np.float64]
 

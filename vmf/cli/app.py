@@ -10,6 +10,7 @@ from vmf.cli.exit_codes import CommandGroup
 from vmf.cli.extract import extract
 from vmf.cli.fit import fit
 from vmf.cli.info import info
+from vmf.cli.reproduce import reproduce
 from vmf.cli.sample import sample
 from vmf.cli.score import score
 
@@ -26,6 +27,7 @@ app.command()(fit)
 app.command()(score)
 app.command()(sample)
 app.command()(info)
+app.command()(reproduce)
 
 
 def _print_version(wanted: bool) -> None:

@@ -39,9 +39,10 @@ class CommandGroup(TyperGroup):
             except ValueError as error:
                 # Only now: these modules need NumPy, which --help should not wait for.
                 from vmf.embeddings import EmbeddingError
+                from vmf.experiments.errors import ExperimentError
                 from vmf.model_file import ModelFileError
 
-                if not isinstance(error, (EmbeddingError, ModelFileError)):
+                if not isinstance(error, (EmbeddingError, ExperimentError, ModelFileError)):
                     raise
                 _stop(BAD_INPUT, str(error))
             except KeyboardInterrupt:

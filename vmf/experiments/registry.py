@@ -1,0 +1,34 @@
+"""The experiments by name: which schema checks one and which function runs it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from vmf.experiments.run_folder import RunFolder
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """`model` in `vmf.experiments.schema` and ``run(config, folder)`` in `module`."""
+
+    model: str
+    module: str
+
+    def schema(self) -> type[BaseModel]:
+        """The pydantic model of the configuration."""
+        found: type[BaseModel] = getattr(import_module("vmf.experiments.schema"), self.model)
+        return found
+
+    def run(self, config: Any, folder: RunFolder) -> None:
+        """Fill the folder."""
+        import_module(f"vmf.experiments.{self.module}").run(config, folder)
+
+
+EXPERIMENTS = {
+    "bessel-accuracy": Experiment("BesselAccuracy", "bessel_accuracy"),
+}

@@ -1,0 +1,135 @@
+"""The folder that one run fills: it appears complete, under its name, or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vmf.experiments.errors import ExperimentError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from pandas import DataFrame
+
+CONFIG = "config.yaml"
+ENVIRONMENT = "environment.yaml"
+_UNFINISHED = ".unfinished"
+
+
+class RunFolder:
+    """Where an experiment puts its tables, figures and words.
+
+    Parameters
+    ----------
+    path : Path
+        The folder while it is being filled; it is renamed at the end.
+    say : callable
+        Told of the progress, a line at a time.
+    """
+
+    def __init__(self, path: Path, say: Callable[[str], None]) -> None:
+        self.path = path
+        self.say = say
+
+    def write_text(self, name: str, text: str) -> None:
+        """Write a text file."""
+        (self.path / name).write_text(text, encoding="utf-8")
+
+    def write_table(self, name: str, table: DataFrame, title: str, *, csv: bool = True) -> None:
+        """Write ``name.md``, numbers to the digits that matter, and ``name.csv``, to all."""
+        from vmf.experiments.tables import markdown
+
+        if csv:
+            table.to_csv(self.path / f"{name}.csv", index=False, lineterminator="\n")
+        self.write_text(f"{name}.md", f"{title}\n\n{markdown(table)}")
+
+    def write_figure(self, name: str, figure: Figure) -> None:
+        """Write ``name.png``."""
+        figure.savefig(self.path / f"{name}.png", dpi=100, metadata={"Software": None})
+
+
+def check_target(target: Path, *, overwrite: bool) -> None:
+    """Refuse, before hours are spent, a folder that is there and must not be replaced."""
+    if not target.exists() and not target.is_symlink():
+        return
+    if not target.is_dir() or target.is_symlink() or not (target / CONFIG).is_file():
+        if target.is_dir() and not target.is_symlink() and not any(target.iterdir()):
+            return
+        raise ExperimentError(
+            f"{target}: exists and is not a folder of results; name another with --output"
+        )
+    if not overwrite:
+        raise ExperimentError(
+            f"{target}: holds the results of an earlier run; replace them with --overwrite or name"
+            " another folder with --output"
+        )
+
+
+@contextmanager
+def run_folder(target: Path, *, overwrite: bool, say: Callable[[str], None]) -> Iterator[RunFolder]:
+    """Give a folder to fill beside `target` and rename it to `target` when the block ends well.
+
+    When the block raises, an interrupt included, nothing of it is left. A process that is killed
+    leaves a folder whose name begins with a dot and ends in `.unfinished`; the next run for the
+    same target removes it.
+    """
+    check_target(target, overwrite=overwrite)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    for left in target.parent.glob(f".{target.name}.*{_UNFINISHED}"):
+        if not _runs(left):
+            shutil.rmtree(left, ignore_errors=True)
+    path = target.with_name(f".{target.name}.{os.getpid()}{_UNFINISHED}")
+    path.mkdir()
+    try:
+        yield RunFolder(path, say)
+        for file in path.iterdir():
+            _flush(file)
+        _replace(path, target)
+    except BaseException:
+        shutil.rmtree(path, ignore_errors=True)
+        raise
+
+
+def _runs(folder: Path) -> bool:
+    """Whether the process that fills this folder is still there."""
+    number = folder.name.removesuffix(_UNFINISHED).rpartition(".")[2]
+    try:
+        os.kill(int(number), 0)
+    except (ValueError, ProcessLookupError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _flush(file: Path) -> None:
+    with open(file, "rb+") as stream:
+        os.fsync(stream.fileno())
+
+
+def _replace(path: Path, target: Path) -> None:
+    """A folder cannot be renamed onto one with files in it: move that aside first."""
+    if not target.exists():
+        path.rename(target)
+        return
+    aside = target.with_name(f".{target.name}.{os.getpid()}.old")
+    target.rename(aside)
+    try:
+        path.rename(target)
+    except BaseException:
+        with suppress(OSError):
+            aside.rename(target)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def write_provenance(folder: RunFolder, config_yaml: str, environment: dict[str, Any]) -> None:
+    """Write what was asked for and where it ran, before the work begins."""
+    import yaml
+
+    folder.write_text(CONFIG, config_yaml)
+    folder.write_text(ENVIRONMENT, yaml.safe_dump(environment, sort_keys=False, allow_unicode=True))
