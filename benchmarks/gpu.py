@@ -28,11 +28,12 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import accuracy, point_sets
-from benchmarks.operations import operations
 from vmf import SufficientStatistics, _core, special
 from vmf.gpu import GPUUnavailableError, require_cupy
 from vmf.special._table import NAMES
+
+from . import accuracy, point_sets
+from .operations import operations
 
 RESULTS = Path(__file__).resolve().parent / "results"
 ONE_ORDER_BAR, MIXED_BAR, FIT_BAR = 0.50, 0.25, 0.80

@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 from scipy.stats import vonmises_fisher
 
 import vmf
-from benchmarks import arb
+
+from . import arb
 
 Array = NDArray[np.float64]
 

@@ -172,3 +172,55 @@ def _logarithmic(axis: Any) -> None:
     axis.set_yscale("log")
     axis.set_xlabel("argument x")
     axis.tick_params(labelsize=8)
+
+
+def times(table: Any, columns: list[str]) -> Figure:
+    """Nanoseconds a value: a row a range, a mark a library."""
+    names = list(dict.fromkeys(table["function"]))
+    figure, axes = plotting.panels(len(names), width=4.6, height=3.4)
+    for axis, name in zip(axes, names, strict=True):
+        here = table[table["function"] == name]
+        heights = np.arange(len(here))[::-1]
+        for position, column in enumerate(columns):
+            colour, marker = plotting.mark(position)
+            axis.plot(here[column], heights, marker, color=colour, markersize=7, label=column)
+        axis.set_xscale("log")
+        axis.set_yticks(heights, list(here["range"]))
+        axis.set_ylim(-0.5, len(here) - 0.5)
+        axis.grid(alpha=0.3)
+        axis.set_xlabel("time, ns a value")
+        axis.set_title(SYMBOLS[name], fontsize=10)
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False, fontsize=8)
+    return figure
+
+
+def speed_ups(grid: Grid, ratios: dict[str, tuple[Array, Array]]) -> Figure:
+    """SciPy's time over ours in each cell, one thread each."""
+    from matplotlib.colors import LogNorm
+
+    figure, axes = plotting.panels(len(ratios), width=4.6, height=4.4, colour_bar=True)
+    largest = max(float(ratio.max()) for ratio, _ in ratios.values())
+    least = min(float(ratio.min()) for ratio, _ in ratios.values())
+    norm = LogNorm(min(1.0, least), max(largest, 10.0))
+    for axis, (name, (ratio, finite)) in zip(axes, ratios.items(), strict=True):
+        values = grid.shaped(ratio)
+        mesh = axis.pcolormesh(
+            grid.arguments, grid.orders, values, cmap=plotting.sequential(64), norm=norm
+        )
+        _logarithmic(axis)
+        axis.set_title(f"{SYMBOLS[name]}: median {np.median(ratio):.3g}x", fontsize=10)
+        centres = [np.sqrt(edges[1:] * edges[:-1]) for edges in (grid.orders, grid.arguments)]
+        for i, j in np.ndindex(values.shape):
+            mark = "" if grid.shaped(finite)[i, j] else "*"
+            dark = norm(values[i, j]) > 0.5
+            axis.text(
+                centres[1][j], centres[0][i], f"{values[i, j]:.0f}{mark}", ha="center",
+                va="center", fontsize=7, color="white" if dark else "black",
+            )  # fmt: skip
+    axes[0].set_ylabel("order v")
+    figure.colorbar(mesh, ax=axes, shrink=0.9, pad=0.02, label="SciPy's time / ours")
+    figure.suptitle(
+        "Speed-up over SciPy, one thread each (*: SciPy not finite somewhere)", fontsize=11
+    )
+    return figure

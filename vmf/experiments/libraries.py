@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -43,10 +44,14 @@ class LibraryMissingError(ExperimentError):
 
 @dataclass(frozen=True)
 class Answers:
-    """Values at some points, NaN where there is none, and why there is none."""
+    """Values at some points, NaN where there is none, and why there is none.
+
+    `seconds` is the time each value took, only for a library that computes one at a time.
+    """
 
     values: Array
     failures: Counter[str] = field(default_factory=Counter)
+    seconds: Array = field(default_factory=lambda: np.empty(0))
 
 
 def vector_functions(library: str) -> Any:
@@ -131,13 +136,14 @@ def _ring(number: int, frame: Any) -> None:
     raise _TimeIsUp
 
 
-def _chunk(task: tuple[str, Array, Array, float]) -> tuple[Array, Counter[str]]:
+def _chunk(task: tuple[str, Array, Array, float]) -> tuple[Array, Counter[str], Array]:
     import mpmath  # noqa: F401  its import is no part of the first value
 
     name, v, x, seconds = task
-    values, failures = np.full(len(v), np.nan), Counter[str]()
+    values, failures, times = np.full(len(v), np.nan), Counter[str](), np.empty(len(v))
     signal.signal(signal.SIGALRM, _ring)
     for i in range(len(v)):
+        begin = time.perf_counter()
         try:
             signal.setitimer(signal.ITIMER_REAL, seconds)
             try:
@@ -148,7 +154,8 @@ def _chunk(task: tuple[str, Array, Array, float]) -> tuple[Array, Counter[str]]:
             failures[f"no answer in {seconds:g} s"] += 1
         except Exception as error:  # whatever a peer raises is its answer
             failures[type(error).__name__] += 1
-    return values, failures
+        times[i] = time.perf_counter() - begin
+    return values, failures, times
 
 
 def answers(
@@ -161,7 +168,7 @@ def answers(
     if library not in SLOW:
         with np.errstate(all="ignore"):
             values = np.asarray(getattr(functions, name)(v, x), dtype=np.float64)
-        failures = Counter[str]()
+        failures, times = Counter[str](), np.empty(0)
     else:
         tasks = [
             (name, v[i : i + _CHUNK], x[i : i + _CHUNK], seconds) for i in range(0, len(v), _CHUNK)
@@ -170,6 +177,7 @@ def answers(
             parts = pool.map(_chunk, tasks, chunksize=1)
         values = np.concatenate([part[0] for part in parts])
         failures = sum((part[1] for part in parts), Counter[str]())
+        times = np.concatenate([part[2] for part in parts])
     silent = sum(failures.values())
     for kind, count in (
         ("nan", int(np.isnan(values).sum()) - silent),
@@ -178,7 +186,7 @@ def answers(
     ):
         if count > 0:
             failures[kind] += count
-    return Answers(values, failures)
+    return Answers(values, failures, times)
 
 
 def warm_up(functions: Any, names: Sequence[str]) -> None:

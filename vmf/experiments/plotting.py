@@ -11,6 +11,10 @@ if TYPE_CHECKING:
 MISSING = "#b3b3b3"
 # Okabe & Ito's colours, told apart by all; each also differs in lightness from its neighbours.
 OBSERVED, MODEL, ACCENT = "#0072B2", "#D55E00", "#009E73"
+_SERIES = (
+    ("#0072B2", "o"), ("#56B4E9", "D"), ("#D55E00", "s"), ("#009E73", "^"), ("#CC79A7", "v"),
+    ("#E69F00", "P"), ("#000000", "X"),
+)  # fmt: skip
 # P. Tol's muted scheme, made for the same purpose, and three greys.
 _QUALITATIVE = (
     "#332288", "#88CCEE", "#44AA99", "#DDCC77", "#CC6677", "#117733", "#AA4499", "#999933",
@@ -45,6 +49,12 @@ def sequential(count: int) -> ListedColormap:
 def categories(count: int) -> list[str]:
     """Colours for regions that have no order, the first `count` of a dozen."""
     return [_QUALITATIVE[k % len(_QUALITATIVE)] for k in range(count)]
+
+
+def mark(position: int) -> tuple[str, str]:
+    """Colour and marker of the series at that position; both differ between neighbours."""
+    series = _SERIES[position % len(_SERIES)]
+    return series[0], series[1]
 
 
 def mark_missing(axis: Any) -> None:

@@ -31,4 +31,5 @@ class Experiment:
 
 EXPERIMENTS = {
     "bessel-accuracy": Experiment("BesselAccuracy", "bessel_accuracy"),
+    "bessel-runtime": Experiment("BesselRuntime", "bessel_runtime"),
 }
