@@ -38,7 +38,7 @@ def run(config: BesselAccuracy, folder: RunFolder) -> None:
     finally:
         references.close()
     table = pd.DataFrame(rows)
-    table.to_csv(folder.path / "errors.csv", index=False, lineterminator="\n")
+    folder.write_csv("errors", table)
     folder.write_text("errors.md", _page(config, table, notes))
     for name, found in maps.items():
         folder.write_figure(f"error_map_{name}", bessel_figures.error_map(name, found))

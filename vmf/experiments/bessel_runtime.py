@@ -133,9 +133,8 @@ def run(config: BesselRuntime, folder: RunFolder) -> None:
     times = pd.DataFrame(range_rows(config, watch, folder.say))
     cells = pd.DataFrame(cell_rows(config, watch, folder.say))
     gains = pd.DataFrame(speed_ups(cells, [TITLES[name] for name in libraries if name != "vmf"]))
-    times.to_csv(folder.path / "times.csv", index=False, lineterminator="\n")
-    cells.to_csv(folder.path / "cells.csv", index=False, lineterminator="\n")
-    gains.to_csv(folder.path / "speed_ups.csv", index=False, lineterminator="\n")
+    for table_name, table in (("times", times), ("cells", cells), ("speed_ups", gains)):
+        folder.write_csv(table_name, table)
     folder.write_text("runtime.md", _page(config, watch, times, gains, notes))
     folder.write_figure("times", bessel_figures.times(times, watch.columns()))
     if TITLES["scipy"] in cells and ONE_THREAD in cells:

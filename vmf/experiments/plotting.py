@@ -26,13 +26,11 @@ def panels(
     count: int, *, width: float, height: float, colour_bar: bool = False, share_y: bool = True
 ) -> tuple[Figure, Any]:
     """A figure of panels side by side, sizes in inches; nothing overlaps."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(
         figsize=(width * count + (1.1 if colour_bar else 0), height), layout="constrained"
     )
-    FigureCanvasAgg(figure)
     axes = figure.subplots(1, count, sharey=share_y, squeeze=False)[0]
     return figure, axes
 

@@ -32,4 +32,5 @@ class Experiment:
 EXPERIMENTS = {
     "bessel-accuracy": Experiment("BesselAccuracy", "bessel_accuracy"),
     "bessel-runtime": Experiment("BesselRuntime", "bessel_runtime"),
+    "vmf-cifar10": Experiment("VMFCifar10", "vmf_cifar10"),
 }

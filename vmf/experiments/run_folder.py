@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,17 +39,24 @@ class RunFolder:
         """Write a text file."""
         (self.path / name).write_text(text, encoding="utf-8")
 
-    def write_table(self, name: str, table: DataFrame, title: str, *, csv: bool = True) -> None:
-        """Write ``name.md``, numbers to the digits that matter, and ``name.csv``, to all."""
-        from vmf.experiments.tables import markdown
+    def write_csv(self, name: str, rows: Sequence[Mapping[str, Any]] | DataFrame) -> None:
+        """Write ``name.csv``, numbers to all their digits."""
+        import pandas as pd
 
-        if csv:
-            table.to_csv(self.path / f"{name}.csv", index=False, lineterminator="\n")
-        self.write_text(f"{name}.md", f"{title}\n\n{markdown(table)}")
+        pd.DataFrame(rows).to_csv(self.path / f"{name}.csv", index=False, lineterminator="\n")
 
     def write_figure(self, name: str, figure: Figure) -> None:
-        """Write ``name.png``."""
-        figure.savefig(self.path / f"{name}.png", dpi=100, metadata={"Software": None})
+        """Write ``name.png``, in 64 colours: a third of the size, and no eye sees the difference."""
+        import numpy as np
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from PIL import Image
+
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+        picture.quantize(64, dither=Image.Dither.NONE).save(
+            self.path / f"{name}.png", optimize=True
+        )
 
 
 def check_target(target: Path, *, overwrite: bool) -> None:

@@ -112,3 +112,42 @@ class BesselRuntime(_Section):
     grid: TimedGrid
     slow: SlowLibraries
     gpu_points: Count
+
+
+class FeatureFile(_Section):
+    """Features that exist already, with what is known of them."""
+
+    name: Annotated[str, Field(min_length=1)]
+    train: Annotated[str, Field(min_length=1)]
+    train_labels: str | None = None
+    test: str | None = None
+    test_labels: str | None = None
+
+
+class Extract(_Section):
+    """How features that are not there yet are made; see `vmf extract`."""
+
+    images: Annotated[str, Field(min_length=1)]
+    weights: Annotated[str, Field(min_length=1)]
+    sizes: Annotated[list[Annotated[Count, Field(multiple_of=32)]], Field(min_length=1)]
+    limit: Count | None = None
+    dtype: Literal["float32", "float16"]
+    folder: Annotated[str, Field(min_length=1)]
+
+
+class Peers(_Section):
+    """What the other libraries are given."""
+
+    rows: Annotated[Count, Field(ge=2)]
+    seconds: Seconds
+
+
+class VMFCifar10(_Section):
+    """`vmf-cifar10`: von Mises-Fisher fits of CIFAR-10's ResNet50 features."""
+
+    experiment: Literal["vmf-cifar10"]
+    seed: Annotated[WholeNumber, Field(ge=0)]
+    files: list[FeatureFile]
+    extract: Extract
+    held_out: Annotated[Number, Field(gt=0, lt=1)]
+    peers: Peers
