@@ -45,7 +45,7 @@ def folder(files, tmp_path_factory):
     (found,) = reproduce(
         ["vmf-cifar10"], tmp_path_factory.mktemp("results"),
         overrides=[f"files=[{{name: small, train: {files}/x.npy, train_labels: {files}/y.npy}}]",
-                   "peers.rows=100", "peers.seconds=20"],
+                   "peers.rows=100", "peers.seconds=20", "peers.lengths=2"],
     )  # fmt: skip
     return found
 
@@ -79,7 +79,7 @@ def test_every_library_gets_a_verdict(folder):
             == "right"
         )
     # SciPy's search for kappa begins at 1e-8, where its ratio of Bessel functions is 0/0 from p = 67 on.
-    assert table.loc[("kappa", "SciPy, its fit"), "verdict"] == "wrong (1e-08), no exception"
+    assert table.loc[("kappa", "SciPy, its fit"), "verdict"] == "wrong, no exception (1e-08)"
 
 
 def test_classes_and_images_held_out(folder):
@@ -138,7 +138,7 @@ def test_newton_steps_are_sra_s():
     [
         (Reply(10.0), "right"),
         (Reply(10.0 + 1e-6), "inexact by 1e-07"),
-        (Reply(11.0), "wrong (11), no exception"),
+        (Reply(11.0), "wrong, no exception (11)"),
         (Reply(math.nan), "nan, no exception"),
         (Reply(math.inf), "inf, no exception"),
         (Reply(problem="raises NoConvergence"), "raises NoConvergence"),
@@ -156,6 +156,21 @@ def test_a_library_that_hangs_is_stopped_and_says_so():
     reply = ask("fit", "mpmath, Newton", question, limit=0.2)
     assert time.perf_counter() - begin < 30
     assert reply.problem in ("no answer in 0.2 s", "raises NoConvergence")
+
+
+def test_the_reach_of_a_library_is_told_run_by_run():
+    found = peer_fits.reach("SciPy, Newton", 8192, [0.2, 0.4, 0.95, 0.97], limit=20)
+    assert found == "nan, no exception: 0.2..0.4; right: 0.95..0.97"
+    found = peer_fits.reach("SciPy, its fit", 32, [0.3, 0.6], limit=20)
+    assert found == "right: 0.3..0.6"
+
+
+def test_questions_after_one_without_an_answer_are_not_asked():
+    hard = Question(10**9, 0.5, 0.5, 1.3e9)
+    replies = peer_fits.ask_in_turn(
+        "density", "mpmath", [Question(3, 0.5, 0.5, 1.8), hard, hard], limit=1e-3
+    )
+    assert replies[-1].problem == "not asked"
 
 
 def test_what_a_library_raises_is_its_answer():

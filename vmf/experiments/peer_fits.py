@@ -11,8 +11,9 @@ import math
 import statistics
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -47,18 +48,26 @@ class Reply:
     problem: str = ""
     seconds: float = math.nan
 
-    def verdict(self, exact: float) -> str:
-        """What a reader should know of the value."""
+    def error(self, exact: float) -> float:
+        """Relative error."""
+        return abs(self.value - exact) / abs(exact)
+
+    def kind(self, exact: float) -> str:
+        """What a reader should know of the value, in a word or two."""
         if self.problem:
             return self.problem
         if not math.isfinite(self.value):
             return f"{self.value}, no exception"
-        error = abs(self.value - exact) / abs(exact)
-        if error <= _RIGHT:
+        if self.error(exact) <= _RIGHT:
             return "right"
-        if error <= _INEXACT:
-            return f"inexact by {error:.1g}"
-        return f"wrong ({self.value:.6g}), no exception"
+        return "inexact" if self.error(exact) <= _INEXACT else "wrong, no exception"
+
+    def verdict(self, exact: float) -> str:
+        """The same with the number."""
+        kind = self.kind(exact)
+        if kind == "inexact":
+            return f"inexact by {self.error(exact):.1g}"
+        return f"{kind} ({self.value:.6g})" if kind.startswith("wrong") else kind
 
 
 def newton_steps(
@@ -181,8 +190,11 @@ def _pair(question: Question) -> tuple[Any, Any]:
 
 
 def _unit_rows(question: Question) -> Any:
-    assert question.rows is not None
-    return np.load(question.rows, allow_pickle=False)
+    """The rows given, or two whose mean resultant length is R."""
+    if question.rows is not None:
+        return np.load(question.rows, allow_pickle=False)
+    mu, x = _pair(question)
+    return np.stack([x, 2 * question.mean_resultant_length * mu - x])
 
 
 FITS: dict[str, tuple[str, Callable[[Question], float]]] = {
@@ -220,25 +232,38 @@ def ask(table: str, name: str, question: Question, *, limit: float) -> Reply:
         With the median time of five calls after one that is not measured; of that one alone, if
         it took longer than a second.
     """
+    return ask_in_turn(table, name, [question], limit=limit, repeats=_REPEATS)[0]
+
+
+def ask_in_turn(
+    table: str, name: str, questions: Sequence[Question], *, limit: float, repeats: int = 0
+) -> list[Reply]:
+    """Put questions to one process of a library; those after one without an answer get none."""
     context = get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_answer, args=(sender, table, name, question), daemon=True)
+    process = context.Process(
+        target=_answer, args=(sender, table, name, questions, repeats), daemon=True
+    )
     process.start()
     sender.close()
+    replies: list[Reply] = []
     try:
-        if _message(receiver, _IMPORT_LIMIT):
-            reply = _message(receiver, limit)
+        begun = _message(receiver, _IMPORT_LIMIT)
+        while len(replies) < len(questions):
+            reply = _message(receiver, limit) if begun else None
             if isinstance(reply, Reply):
-                return reply
-            if reply is _SILENT:
-                return Reply(problem=f"no answer in {limit:g} s")
-        return Reply(problem="ends its process")
+                replies.append(reply)
+                continue
+            problem = f"no answer in {limit:g} s" if reply is _SILENT else "ends its process"
+            replies.append(Reply(problem=problem))
+            replies += [Reply(problem="not asked")] * (len(questions) - len(replies))
     finally:
         process.terminate()
         process.join(_LEAVE)
         if process.is_alive():
             process.kill()
             process.join()
+    return replies
 
 
 def _message(receiver: Connection, limit: float) -> Any:
@@ -251,32 +276,59 @@ def _message(receiver: Connection, limit: float) -> Any:
         return None
 
 
-def _answer(sender: Connection, table: str, name: str, question: Question) -> None:
+def _answer(
+    sender: Connection, table: str, name: str, questions: Sequence[Question], repeats: int
+) -> None:
     """In the process of its own."""
     call = (FITS if table == "fit" else DENSITIES)[name][1]
     warnings.simplefilter("ignore")
-    easy = Question(3, 0.5, 0.5, 1.8, question.rows)
-    if question.rows is None:
+    missing = None
+    with np.errstate(all="ignore"):
         try:
-            call(easy)  # imports the library
+            call(Question(3, 0.5, 0.5, 1.8))  # imports the library
         except ImportError as error:
-            sender.send(True)
-            sender.send(Reply(problem=f"not installed ({error.name})"))
-            return
-        except Exception:  # the question that counts comes next
+            missing = Reply(problem=f"not installed ({error.name})")
+        except Exception:  # the questions that count come next
             pass
-    sender.send(True)
+        sender.send(True)
+        for question in questions:
+            sender.send(missing or _reply(call, question, repeats))
+
+
+def _reply(call: Callable[[Question], float], question: Question, repeats: int) -> Reply:
     try:
-        with np.errstate(all="ignore"):
-            begin = time.perf_counter()
-            value = call(question)
-            times = [time.perf_counter() - begin]
-            if times[0] < 1.0:
-                times = []
-                for _ in range(_REPEATS):
-                    begin = time.perf_counter()
-                    call(question)
-                    times.append(time.perf_counter() - begin)
-        sender.send(Reply(value, "", statistics.median(times)))
+        begin = time.perf_counter()
+        value = call(question)
+        times = [time.perf_counter() - begin]
+        if times[0] < 1.0 and repeats:
+            times = []
+            for _ in range(repeats):
+                begin = time.perf_counter()
+                call(question)
+                times.append(time.perf_counter() - begin)
+        return Reply(value, "", statistics.median(times))
     except Exception as error:  # whatever a peer raises is its answer
-        sender.send(Reply(problem=f"raises {type(error).__name__}"))
+        return Reply(problem=f"raises {type(error).__name__}")
+
+
+def reach(name: str, dimension: int, lengths: Sequence[float], *, limit: float) -> str:
+    """How a library's kappa fares over mean resultant lengths in ascending order, run by run.
+
+    Returns
+    -------
+    str
+        For instance ``"right: 0.05..0.45; nan, no exception: 0.5..0.95"``.
+    """
+    from vmf import special
+
+    exact = [float(special.concentration(dimension, r)) for r in lengths]
+    questions = [
+        Question(dimension, r, 1 - r, kappa) for r, kappa in zip(lengths, exact, strict=True)
+    ]
+    replies = ask_in_turn("fit", name, questions, limit=limit)
+    verdicts = [reply.kind(kappa) for reply, kappa in zip(replies, exact, strict=True)]
+    runs = []
+    for verdict, members in groupby(zip(verdicts, lengths, strict=True), key=lambda one: one[0]):
+        inside = [r for _, r in members]
+        runs.append(f"{verdict}: {inside[0]:.3g}..{inside[-1]:.3g}")
+    return "; ".join(runs)

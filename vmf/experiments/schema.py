@@ -140,6 +140,7 @@ class Peers(_Section):
 
     rows: Annotated[Count, Field(ge=2)]
     seconds: Seconds
+    lengths: Annotated[Count, Field(ge=2)]
 
 
 class VMFCifar10(_Section):

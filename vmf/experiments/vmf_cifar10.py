@@ -74,6 +74,7 @@ def run(config: VMFCifar10, folder: RunFolder) -> None:
         tables["arb"] += arb_rows(fitted)
         tables["agreement"] += agreement_rows(data)
         tables["libraries"] += library_rows(fitted, config, folder.say)
+        tables["reach"] += reach_rows(data, config)
         tables["classes"] += class_rows(fitted, unseen)
         tables["likelihood"].append(likelihood_row(fitted, seen, unseen))
         tables["cosine"] += cosine_rows(fitted, unseen)
@@ -96,6 +97,7 @@ TABLES = {
     "arb": "Error of kappa beside Arb, at the R above taken as exact; eps = 2^-52",
     "agreement": "The same rows by three paths",
     "libraries": "The libraries, given p and R (SciPy's fit: rows)",
+    "reach": "Kappa of the libraries over mean resultant lengths R",
     "classes": "By class",
     "likelihood": "Mean log-likelihood an image, in nats",
     "cosine": "Cosine of images held out to the mean direction, and what the fitted model says of it",
@@ -259,7 +261,7 @@ def _library_row(
     return {
         "features": data.name, "p": data.dimension, "quantity": what, "library": name,
         "value": None if math.isnan(reply.value) else f"{reply.value:.10g}",
-        "exact": f"{exact:.10g}", "relative error": abs(reply.value - exact) / abs(exact),
+        "exact": f"{exact:.10g}", "relative error": reply.error(exact),
         "verdict": reply.verdict(exact),
         "time, ms": 1e3 * reply.seconds, "call": f"`{call}`",
     }  # fmt: skip
@@ -278,6 +280,16 @@ def _unit_rows(data: FeatureSet, most: int, folder: Path) -> tuple[Path, float, 
     path = folder / "rows.npy"
     np.save(path, unit, allow_pickle=False)
     return path, VonMisesFisher.fit(unit).concentration, count
+
+
+def reach_rows(data: FeatureSet, config: VMFCifar10) -> list[Row]:
+    """At which R each library finds kappa in this dimension."""
+    lengths = np.linspace(0.05, 0.95, config.peers.lengths).tolist()
+    return [
+        {"p": data.dimension, "library": name, "call": f"`{call}`",
+         "kappa at R": peer_fits.reach(name, data.dimension, lengths, limit=config.peers.seconds)}
+        for name, (call, _) in FITS.items()
+    ]  # fmt: skip
 
 
 def class_rows(fitted: Fitted, unseen: Cosines) -> list[Row]:
