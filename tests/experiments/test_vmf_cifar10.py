@@ -12,7 +12,7 @@ import pytest
 
 import vmf
 from vmf.experiments import peer_fits, vmf_cifar10
-from vmf.experiments.configuration import load
+from vmf.experiments.configuration import load, shipped_folder
 from vmf.experiments.cosine_model import CosineLaw, comparison, nats_lost
 from vmf.experiments.errors import ExperimentError
 from vmf.experiments.feature_sets import feature_sets
@@ -110,7 +110,7 @@ def test_a_law_recognises_its_own_samples_and_others():
     wide = law.mean + 4 * (t - law.mean)
     assert comparison(law, wide)["times as wide"] == pytest.approx(4, abs=0.2)
     assert nats_lost(law, wide) == pytest.approx((16 - 1 - math.log(16)) / 2, rel=0.1)
-    assert math.isnan(nats_lost(law, t[:50]))
+    assert math.isnan(nats_lost(law, t[:49]))
 
 
 @pytest.mark.parametrize(("dimension", "kappa"), [(2, 3.0), (3, 0.1), (80, 60.0), (32768, 19000.0)])
@@ -180,10 +180,19 @@ def test_what_a_library_raises_is_its_answer():
 
 
 def test_features_that_are_not_there(tmp_path, files):
-    with pytest.raises(ExperimentError, match=r"absent\.npy: does not exist; give feature files"):
+    with pytest.raises(ExperimentError, match=r"absent\.npy: does not exist; .*--set files"):
         sets_of(f"files=[{{name: a, train: {tmp_path}/absent.npy}}]")
     with pytest.raises(ExperimentError, match="no-images: does not exist"):
         sets_of("extract.images=no-images", f"extract.folder={tmp_path}")
+
+
+def test_what_is_missing_is_said_before_any_other_experiment_has_run(tmp_path):
+    config = tmp_path / "absent.yaml"
+    config.write_text("experiment: vmf-cifar10\n" + (shipped_folder() / "vmf-cifar10.yaml").read_text()
+                      .split("experiment: vmf-cifar10\n")[1].replace("images: cifar", "images: no"))  # fmt: skip
+    with pytest.raises(ExperimentError, match="no-10-batches-bin: does not exist"):
+        reproduce(["bessel-accuracy", str(config)], tmp_path / "results", say=pytest.fail)
+    assert not (tmp_path / "results").exists()
 
 
 def test_files_that_do_not_fit_together(tmp_path, files):

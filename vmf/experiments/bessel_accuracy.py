@@ -145,13 +145,14 @@ def _page(config: BesselAccuracy, table: Any, notes: list[str]) -> str:
         ("scaled", "relative to max(1, |value|)"),
     ):
         lines += [f"**{text[0].upper()}{text[1:]}**", "", markdown(_compact(table, label))]
-    lines += ["**Worst point**, by relative error", "", markdown(_worst(table))]
+    lines += ["**Worst point by relative error**", "", markdown(_worst(table))]
     failed = table[table["failures"] != ""]
     if len(failed):
-        lines += ["**Values that are not finite**, by kind or by exception", ""]
+        lines += ["**Values that are not finite**", ""]
         lines += [markdown(failed[["range", "function", "library", "points", "failures"]])]
     used = [name for name in config.libraries if TITLES[name] in set(table["library"])]
-    lines += ["Calls: " + "; ".join(f"{TITLES[name]}: `{CALLS[name]}`" for name in used) + "."]
+    lines += ["**Calls**", ""]
+    lines += [f"- {TITLES[name]}: `{CALLS[name]}`" for name in used]
     lines += [f"- {note}" for note in notes]
     return "\n".join(lines) + "\n"
 

@@ -134,7 +134,7 @@ def run(config: BesselRuntime, folder: RunFolder) -> None:
     cells = pd.DataFrame(cell_rows(config, watch, folder.say))
     gains = pd.DataFrame(speed_ups(cells, [TITLES[name] for name in libraries if name != "vmf"]))
     for table_name, table in (("times", times), ("cells", cells), ("speed_ups", gains)):
-        folder.write_csv(table_name, table)
+        folder.write_csv(table_name, table, digits=6)
     folder.write_text("runtime.md", _page(config, watch, times, gains, notes))
     folder.write_figure("times", bessel_figures.times(times, watch.columns()))
     if TITLES["scipy"] in cells and ONE_THREAD in cells:
@@ -215,11 +215,15 @@ def _page(config: BesselRuntime, watch: Stopwatch, times: Any, gains: Any, notes
     shown = gains[gains["function"] == "both"].drop(columns="function")
     used = [name for name in config.libraries if name in watch.libraries]
     lines = [
-        f"Nanoseconds a value, the median of {config.repeats} repeats that alternate between the"
+        "**Nanoseconds a value**",
+        "",
+        f"The median of {config.repeats} repeats that alternate between the"
         f" libraries, {config.points} points a range. All threads: {watch.threads}.",
         "",
         markdown(times),
-        f"Speed-ups over {config.grid.cells} x {config.grid.cells} cells of v in"
+        "**Speed-ups**",
+        "",
+        f"Over {config.grid.cells} x {config.grid.cells} cells of v in"
         f" {config.grid.orders.low:g}..{config.grid.orders.high:g} and x in"
         f" {config.grid.arguments.low:g}..{config.grid.arguments.high:g}, log I and log K together,"
         f" {config.grid.points} points a cell, beside those of the paper's abstract.",
@@ -233,7 +237,7 @@ def _page(config: BesselRuntime, watch: Stopwatch, times: Any, gains: Any, notes
         f" {config.slow.points} values, of which one that takes longer than"
         f" {config.slow.seconds_a_value:g} s counts with that time.",
         "",
-        "Calls: " + "; ".join(f"{TITLES[name]}: `{CALLS[name]}`" for name in used) + ".",
+        *(f"- {TITLES[name]}: `{CALLS[name]}`" for name in used),
     ]
     lines += [f"- {note}" for note in notes]
     return "\n".join(lines) + "\n"

@@ -19,7 +19,7 @@ Array = npt.NDArray[np.float64]
 
 _GRID = 20001
 _DEVIATIONS = 40
-_ENOUGH = 100
+_ENOUGH = 50
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def nats_lost(law: CosineLaw, cosines: Array) -> float:
 
     What is lost because the cosine is not distributed as the model says, directions at equal cosine
     being treated alike. Each half of the cosines is judged by the estimate from the other; NaN for
-    fewer than 100.
+    fewer than 50.
     """
     from scipy.stats import gaussian_kde
 

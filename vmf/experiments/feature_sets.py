@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 Split = Literal["train", "test"]
 Say = Callable[[str], None]
 _CHUNK_BYTES = 32 << 20
+_NEEDS_TORCH = (
+    "extracting features needs torch and torchvision: pip install 'vmf-toolkit[features]', or give"
+    " feature files (--set files=...)"
+)
 
 
 @dataclass(frozen=True)
@@ -88,6 +93,23 @@ def feature_sets(config: VMFCifar10, say: Say) -> list[FeatureSet]:
     return [_feature_set(file, config) for file in files]
 
 
+def check_files(config: VMFCifar10) -> None:
+    """Raise ExperimentError unless every file is there, or what it is extracted from."""
+    for file in config.files:
+        for name in (file.train, file.train_labels, file.test, file.test_labels):
+            if name is not None:
+                find(name)
+    if not config.files and any(
+        not target.exists()
+        for size in config.extract.sizes
+        for target in _targets(config.extract, size).values()
+    ):
+        find(config.extract.images)
+        find(config.extract.weights)
+        if find_spec("torchvision") is None:
+            raise ExperimentError(_NEEDS_TORCH)
+
+
 def find(name: str) -> Path:
     """A file named relative to the working directory or to the checkout, or from ~ or /."""
     path = Path(name).expanduser()
@@ -96,7 +118,8 @@ def find(name: str) -> Path:
         if candidate.exists():
             return candidate
     raise ExperimentError(
-        f"{name}: does not exist; give feature files (--set files=...) or what they are made from"
+        f"{name}: does not exist; examples/ is in a checkout of the repository; give other feature"
+        " files (--set files=...), or what features are extracted from"
         " (--set extract.images=FOLDER --set extract.weights=FILE)"
     )
 
@@ -105,11 +128,8 @@ def extracted(settings: Extract, size: int, say: Say) -> FeatureFile:
     """The files of one image size, extracted first where they are missing."""
     from vmf.experiments.schema import FeatureFile
 
-    folder = Path(settings.folder).expanduser()
-    some = "" if settings.limit is None else f"_{settings.limit}"
-    found = {}
-    for split in get_args(Split):
-        target = folder / f"cifar10_{split}_{size}{some}.npy"
+    found: dict[str, str] = {}
+    for split, target in _targets(settings, size).items():
         if not target.exists():
             _extract(settings, target, size, split, say)
         found[split] = str(target)
@@ -117,20 +137,26 @@ def extracted(settings: Extract, size: int, say: Say) -> FeatureFile:
     return FeatureFile(name=f"{size} pixels", **found)
 
 
+def _targets(settings: Extract, size: int) -> dict[Split, Path]:
+    folder = Path(settings.folder).expanduser()
+    some = "" if settings.limit is None else f"_{settings.limit}"
+    splits: tuple[Split, ...] = get_args(Split)
+    return {split: folder / f"cifar10_{split}_{size}{some}.npy" for split in splits}
+
+
 def _extract(settings: Extract, target: Path, size: int, split: Split, say: Say) -> None:
     images, weights = find(settings.images), find(settings.weights)
-    try:
-        from vmf.features import extract
-    except ImportError as error:
-        raise ExperimentError(
-            f"extracting features needs {error.name}: pip install 'vmf-toolkit[torch]'"
-        ) from error
     target.parent.mkdir(parents=True, exist_ok=True)
     say(f"extracting {target.name}")
-    done = extract(
-        images, target, weights=weights, size=size, split=split, limit=settings.limit,
-        dtype=settings.dtype,
-    )  # fmt: skip
+    try:
+        from vmf.features import extract
+
+        done = extract(
+            images, target, weights=weights, size=size, split=split, limit=settings.limit,
+            dtype=settings.dtype,
+        )  # fmt: skip
+    except ImportError as error:
+        raise ExperimentError(_NEEDS_TORCH) from error
     say(f"{target.name}: {done.rows} x {done.dimension}, {done.images_per_second:.0f} images/s")
 
 

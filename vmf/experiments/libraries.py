@@ -29,7 +29,7 @@ TITLES = {
 }
 CALLS = {
     "vmf": "vmf.special.log_iv, log_kv",
-    "paper": "its formulas in NumPy, float64 (vmf/benchmarks/paper_algorithm.py)",
+    "paper": "vmf.benchmarks.paper_algorithm.log_iv, log_kv (its formulas in NumPy, float64)",
     "scipy": "log(ive(v, x)) + x, log(kve(v, x)) - x",
     "mpmath": "log(besseli(v, x)), log(besselk(v, x)) at the default 53 bits",
     "tfp": "log_bessel_ive(v, x) + x, log_bessel_kve(v, x) - x (JAX, float64, compiled)",

@@ -24,9 +24,18 @@ class Experiment:
         found: type[BaseModel] = getattr(import_module("vmf.experiments.schema"), self.model)
         return found
 
+    def check(self, config: Any) -> None:
+        """Raise ExperimentError, before hours are spent, for files that are not there."""
+        check = getattr(self._module(), "check", None)
+        if check is not None:
+            check(config)
+
     def run(self, config: Any, folder: RunFolder) -> None:
         """Fill the folder."""
-        import_module(f"vmf.experiments.{self.module}").run(config, folder)
+        self._module().run(config, folder)
+
+    def _module(self) -> Any:
+        return import_module(f"vmf.experiments.{self.module}")
 
 
 EXPERIMENTS = {

@@ -13,6 +13,8 @@ from vmf.experiments.errors import ExperimentError
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from vmf.experiments.registry import Experiment
+
 ALL = "all"
 _NEEDED = {
     "yaml": "pyyaml",
@@ -71,19 +73,20 @@ def reproduce(
         if overrides:
             raise ExperimentError("--set changes one experiment; name it instead of all")
         experiments = configuration.shipped_names()
-    work: list[tuple[BaseModel, Path]] = []
+    work: list[tuple[Experiment, BaseModel, Path]] = []
     for name in experiments:
         config = configuration.load(name, quick=quick, overrides=overrides)
         target = Path(output) / Path(name).stem
-        if target in [earlier for _, earlier in work]:
+        if target in [earlier for *_, earlier in work]:
             raise ExperimentError(f"{name}: two experiments would fill {target}; run them apart")
         check_target(target, overwrite=overwrite)
-        work.append((config, target))
-    for config, target in work:
-        experiment = EXPERIMENTS[config.model_dump()["experiment"]]
+        work.append((EXPERIMENTS[config.model_dump()["experiment"]], config, target))
+    for experiment, config, _ in work:
+        experiment.check(config)
+    for experiment, config, target in work:
         say(f"{target.name}: begins")
         with run_folder(target, overwrite=overwrite, say=say) as folder:
             write_provenance(folder, configuration.as_yaml(config), environment())
             experiment.run(config, folder)
         say(f"{target.name}: done, {target}")
-    return [target for _, target in work]
+    return [target for *_, target in work]

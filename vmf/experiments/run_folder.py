@@ -39,14 +39,21 @@ class RunFolder:
         """Write a text file."""
         (self.path / name).write_text(text, encoding="utf-8")
 
-    def write_csv(self, name: str, rows: Sequence[Mapping[str, Any]] | DataFrame) -> None:
-        """Write ``name.csv``, numbers to all their digits."""
+    def write_csv(
+        self, name: str, rows: Sequence[Mapping[str, Any]] | DataFrame, *, digits: int = 17
+    ) -> None:
+        """Write ``name.csv``, by default numbers to all their digits."""
         import pandas as pd
 
-        pd.DataFrame(rows).to_csv(self.path / f"{name}.csv", index=False, lineterminator="\n")
+        pd.DataFrame(rows).to_csv(
+            self.path / f"{name}.csv",
+            index=False,
+            lineterminator="\n",
+            float_format=None if digits == 17 else f"%.{digits}g",
+        )
 
     def write_figure(self, name: str, figure: Figure) -> None:
-        """Write ``name.png``, in 64 colours: a third of the size, and no eye sees the difference."""
+        """Write ``name.png``, in 128 colours: a third of the size for the same picture."""
         import numpy as np
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from PIL import Image
@@ -54,7 +61,7 @@ class RunFolder:
         canvas = FigureCanvasAgg(figure)
         canvas.draw()
         picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
-        picture.quantize(64, dither=Image.Dither.NONE).save(
+        picture.quantize(128, dither=Image.Dither.NONE).save(
             self.path / f"{name}.png", optimize=True
         )
 

@@ -26,11 +26,13 @@ from vmf.estimation import SufficientStatistics, fit, statistics_by_class
 from vmf.estimation.approximations import sra
 from vmf.experiments import fit_figures, peer_fits
 from vmf.experiments.cosine_model import CosineLaw, comparison
-from vmf.experiments.feature_sets import FeatureSet, Rows, feature_sets
+from vmf.experiments.feature_sets import FeatureSet, Rows, check_files, feature_sets
 from vmf.experiments.peer_fits import DENSITIES, FITS, Question
 from vmf.experiments.tables import markdown
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from vmf.estimation import FitResult
     from vmf.experiments.run_folder import RunFolder
     from vmf.experiments.schema import VMFCifar10
@@ -61,6 +63,11 @@ class Cosines:
     codes: npt.NDArray[np.int32]
 
 
+def check(config: VMFCifar10) -> None:
+    """Raise ExperimentError for files that are not there."""
+    check_files(config)
+
+
 def run(config: VMFCifar10, folder: RunFolder) -> None:
     """Fill the folder with the tables of `TABLES` and a figure a set of features."""
     import pandas as pd
@@ -88,10 +95,44 @@ def run(config: VMFCifar10, folder: RunFolder) -> None:
     for name, rows in tables.items():
         folder.write_csv(name, rows)
         if rows:
-            page += [f"**{TABLES[name]}**", "", markdown(pd.DataFrame(rows))]
+            short = _SHORTENED.get(name, pd.DataFrame)
+            page += [f"**{TABLES[name]}**", "", markdown(short(rows))]
     folder.write_text("cifar10.md", "\n".join(page))
 
 
+def _verdicts(rows: list[Row]) -> DataFrame:
+    """A row a library, a column a set of features: the verdict, and the time where there is a value."""
+    import pandas as pd
+
+    def text(row: Any) -> str:
+        took = "" if math.isnan(row["time, ms"]) else f"; {row['time, ms']:.2g} ms"
+        return str(row["verdict"]) + took
+
+    table = pd.DataFrame(rows)
+    table["text"] = table.apply(text, axis=1)
+    table["column"] = table["features"] + ", p = " + table["p"].astype(str)
+    keys = ["quantity", "library", "call"]
+    wide = table.pivot(index=keys, columns="column", values="text")
+    return pd.DataFrame(
+        wide.loc[list(dict.fromkeys(map(tuple, table[keys].to_numpy()))), table["column"].unique()]
+    ).reset_index()
+
+
+def _classes_together(rows: list[Row]) -> DataFrame:
+    """For each set of features, the row of all and the medians over the classes."""
+    import pandas as pd
+
+    table = pd.DataFrame(rows)
+    whole = table["fit"] == "all"
+    median = table[~whole].drop(columns="fit").groupby(["features", "p"], sort=False).median()
+    median = median.reset_index().assign(fit="own class (median over the classes)")
+    return pd.concat([table[whole], median], ignore_index=True)[table.columns]
+
+
+_SHORTENED: dict[str, Callable[[list[Row]], DataFrame]] = {
+    "libraries": _verdicts,
+    "cosine": _classes_together,
+}
 TABLES = {
     "fits": "Fits",
     "arb": "Error of kappa beside Arb, at the R above taken as exact; eps = 2^-52",
