@@ -134,6 +134,7 @@ def logarithm_table() -> str:
                     (1, "_tail", "and what the doubles leave over"),
                 )
             ),
+            *sixteenth_tables(pi),
             array("exp_sixteenths", [nearest((ln2 * i / 16).exp()) for i in range(16)], "2^(i/16)"),
             array(
                 "exp_sixteenths_tail",
@@ -147,6 +148,24 @@ def logarithm_table() -> str:
             "",
         ]
     )
+
+
+def sixteenth_tables(pi: arb) -> list[str]:
+    logs = [-(arb(16 + i) / 16).log() for i in range(16)]
+    return [
+        array("log_sixteenths", [twofold(a)[0] for a in logs], "-log(1 + i/16)"),
+        array("log_sixteenths_tail", [twofold(a)[1] for a in logs], "what the doubles leave over"),
+        array(
+            "log_half_two_pi",
+            [nearest((a + (2 * pi).log()) / 2) for a in logs],
+            "(log(2 pi) - log(1 + i/16))/2",
+        ),
+        array(
+            "log_half_two_over_pi",
+            [nearest((a + (2 / pi).log()) / 2) for a in logs],
+            "(log(2/pi) - log(1 + i/16))/2",
+        ),
+    ]
 
 
 def reciprocal_gamma(terms: int) -> list[arb]:

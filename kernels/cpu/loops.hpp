@@ -1,10 +1,15 @@
 // Array loops over the functions, written once over the lane type of the instruction set that includes this file.
 //
-// A block of elements is classified; the region that holds most of it is computed in whole registers where it lies, and
-// the others are gathered, computed and scattered back, so that no register waits for two formulas.
+// The elements are classified 64 at a time. Registers of which most lanes belong to one formula are computed where they
+// lie; a Debye sum of more terms serves the lanes of a shorter one where that changes no bit. All other elements go to
+// the queue of their region, which is computed when it holds enough, whole registers again; the values next to a zero for
+// which a finer formula for lanes exists go the same way. No register waits for two formulas, and only the last of a
+// queue is computed half empty. A value depends on its own arguments alone, not on its neighbours. An element's result is
+// written once all that is read of it has been: the output may be one of the inputs.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 #include "vmf/concentration.hpp"
 #include "vmf/names.hpp"
@@ -19,249 +24,411 @@ using Vector = VMF_LANES;
 using Vector = double;
 #endif
 
-constexpr int block_size = 1024;
-constexpr int vector_width = LaneTraits<Vector>::width;
-constexpr int padded_size = block_size + vector_width;
+using Memory = LaneTraits<Vector>;
+constexpr int vector_width = Memory::width;
+constexpr unsigned all_lanes = (1u << vector_width) - 1;
+constexpr int block_registers = 64;
+constexpr int block_size = block_registers * vector_width;
+// A multiple of the width; no more registers than a block has.
+constexpr int queue_size = vector_width == 1 ? block_registers : 128;
+constexpr std::ptrdiff_t longest_run = std::ptrdiff_t(1) << 30;  // the numbers of elements are ints
 
-struct Block {
-    alignas(64) double v[padded_size];
-    alignas(64) double x[padded_size];
-    alignas(64) double y[padded_size];
-};
-
-// Doubtful values of one region that did not fill a register: they wait for those of later blocks.
-struct Waiting {
-    alignas(64) double v[3 * vector_width];
-    alignas(64) double x[3 * vector_width];
-    std::ptrdiff_t place[3 * vector_width];
+// Elements of one region from here and there, by their numbers.
+struct Queue {
+    int number[queue_size + 2 * 64];
     int count = 0;
 };
 
-// Where the values of a block go: element k of it is element first + index[k] of the output.
-struct Places {
-    const int* index;
-    const int* code;  // the regions of the elements where strangers lie among them, else null
-    std::ptrdiff_t first;
-    Waiting* waiting;  // by region
+// Registers of one region: register k holds a[scale_a * offset[k]...] and x[scale_x * offset[k]...].
+struct Batch {
+    const double* a;
+    const double* x;
+    double* y;
+    int scale_a, scale_x;
+    int offset[block_registers];
+    unsigned lanes[block_registers];  // of each register, the lanes that count
+    int count = 0;
 };
 
-template <class F, int R>
-void mend(const double* v, const double* x, double* y, int n) {
+// The places in a batch's arrays of the values that lie too near a zero.
+struct Doubts {
+    int place[block_size];
+    int count = 0;
+};
+
+// What the loops need of a function, first argument raw (F::order is applied inside).
+struct Formulas {
+    void (*classify)(const double* a, int scale_a, const double* x, int scale_x, int n, unsigned char* code);
+    void (*compute[region_count])(Batch&, Doubts&);  // takes the lanes that are in doubt out of the batch
+    void (*finer[region_count])(Batch&);             // for those, where a finer formula for lanes exists, else null
+    double (*repaired)(double a, double x);
+    double (*special)(double a, double x);
+    int first_region;
+    bool debye_nests;
+};
+
+template <class F>
+VMF_SLOW_FN void classify(const double* a, int scale_a, const double* x, int scale_x, int n, unsigned char* code) {
     for (int i = 0; i < n; i += vector_width) {
-        const Vector finer = F::template finer<R>(LaneTraits<Vector>::load(v + i), LaneTraits<Vector>::load(x + i));
-        LaneTraits<Vector>::store(y + i, finer);
-    }
-    for (int i = 0; i < n; ++i) {
-        if (F::template finer_doubtful<R>(x[i], y[i])) y[i] = F::repaired(v[i], x[i]);
+        const Vector v = F::order(Memory::load(a + scale_a * i));
+        Memory::store_codes(code + i, F::region(v, Memory::load(x + scale_x * i)));
     }
 }
 
-// The doubtful ones of a block again: where a finer formula for lanes serves, whole registers now and the rest later.
 template <class F, int R>
-VMF_SLOW_FN void repair(Block& b, const int* doubtful, int n, const Places& places) {
-    int done = 0;
-    if constexpr (F::template has_finer<R>) {
-        alignas(64) double v[vector_width];
-        alignas(64) double x[vector_width];
-        alignas(64) double y[vector_width];
-        for (; done + vector_width <= n; done += vector_width) {
-            for (int k = 0; k < vector_width; ++k) {
-                v[k] = b.v[doubtful[done + k]];
-                x[k] = b.x[doubtful[done + k]];
-            }
-            mend<F, R>(v, x, y, vector_width);
-            for (int k = 0; k < vector_width; ++k) b.y[doubtful[done + k]] = y[k];
-        }
-        Waiting& w = places.waiting[R];
-        for (; done < n; ++done, ++w.count) {
-            w.v[w.count] = b.v[doubtful[done]];
-            w.x[w.count] = b.x[doubtful[done]];
-            w.place[w.count] = places.first + (places.index ? places.index[doubtful[done]] : doubtful[done]);
-        }
-    }
-    for (; done < n; ++done) b.y[doubtful[done]] = F::repaired(b.v[doubtful[done]], b.x[doubtful[done]]);
-}
-
-// [begin, end) in region R. The last register reaches into the padding behind, which the next region overwrites.
-template <class F, int R>
-VMF_SLOW_FN void compute(Block& b, int begin, int end, [[maybe_unused]] const Places& places) {
-    [[maybe_unused]] int doubtful[padded_size];
-    [[maybe_unused]] int n = 0;
-    for (int i = begin; i < end; i += vector_width) {
-        const Vector v = LaneTraits<Vector>::load(b.v + i);
-        const Vector x = LaneTraits<Vector>::load(b.x + i);
+VMF_SLOW_FN void compute(Batch& b, [[maybe_unused]] Doubts& doubts) {
+    for (int k = 0; k < b.count; ++k) {
+        const int i = b.offset[k];
+        const Vector v = F::order(Memory::load(b.a + b.scale_a * i));
+        const Vector x = Memory::load(b.x + b.scale_x * i);
         const Vector y = F::template at<R>(v, x);
-        LaneTraits<Vector>::store(b.y + i, y);
         if constexpr (F::repairs) {
-            if (any(F::template doubtful<R>(v, x, y))) {
-                for (int k = i; k < i + vector_width && k < end; ++k) {
-                    const bool stranger = places.code && places.code[k] != R;
-                    if (!stranger && F::template doubtful<R>(b.v[k], b.x[k], b.y[k])) doubtful[n++] = k;
-                }
-            }
+            unsigned doubtful = lane_bits(F::template doubtful<R>(v, x, y)) & b.lanes[k];
+            b.lanes[k] &= ~doubtful;
+            for (; doubtful; doubtful &= doubtful - 1) doubts.place[doubts.count++] = i + __builtin_ctz(doubtful);
         }
+        if (b.lanes[k] == all_lanes) Memory::store(b.y + i, y);
+        else Memory::store_some(b.y + i, y, b.lanes[k]);
     }
-    if constexpr (F::repairs) {
-        if (n > 0) repair<F, R>(b, doubtful, n, places);
+}
+
+template <class F, int R>
+VMF_SLOW_FN void finer(Batch& b) {
+    for (int k = 0; k < b.count; ++k) {
+        const int i = b.offset[k];
+        const Vector v = F::order(Memory::load(b.a + b.scale_a * i));
+        const Vector x = Memory::load(b.x + b.scale_x * i);
+        const Vector y = F::template finer<R>(v, x);
+        Memory::store(b.y + i, y);
+        unsigned doubtful = lane_bits(F::template finer_doubtful<R>(v, x, y)) & b.lanes[k];
+        for (; doubtful; doubtful &= doubtful - 1) {
+            const int lane = __builtin_ctz(doubtful);
+            b.y[i + lane] = F::repaired(F::order(b.a[b.scale_a * i + lane]), b.x[b.scale_x * i + lane]);
+        }
     }
 }
 
 template <class F, int R = 1>
-void compute_region(int region, Block& b, int begin, int end, const Places& places) {
+constexpr void add_formulas(Formulas& f) {
     if constexpr (R < region_count) {
         if constexpr (uses_region<F>(R)) {
-            if (region == R) return compute<F, R>(b, begin, end, places);
+            f.compute[R] = compute<F, R>;
+            if constexpr (F::template has_finer<R>) f.finer[R] = finer<F, R>;
         }
-        return compute_region<F, R + 1>(region, b, begin, end, places);
+        add_formulas<F, R + 1>(f);
     }
 }
-
-// The limits and, after the vector loops, whatever they leave to be done value by value.
 template <class F>
-bool finish_region(int region, Block& b, int begin, int end, const Places& places) {
-    bool invalid = false;
-    if (region == region_special) {
-        for (int i = begin; i < end; ++i) {
-            b.y[i] = F::special(b.v[i], b.x[i]);
-            invalid |= b.y[i] != b.y[i] && b.v[i] == b.v[i] && b.x[i] == b.x[i];
+double repaired(double a, double x) {
+    if constexpr (F::repairs) return F::repaired(F::order(a), x);
+    else return a + x;
+}
+template <class F>
+double special(double a, double x) {
+    return F::special(F::order(a), x);
+}
+template <class F>
+constexpr Formulas formulas_of() {
+    Formulas f = {classify<F>, {}, {}, repaired<F>, special<F>, F::first_region, F::debye_nests};
+    add_formulas<F>(f);
+    return f;
+}
+template <class F>
+constexpr Formulas formulas = formulas_of<F>();
+
+template <class Float>
+double element(const char* first, std::ptrdiff_t step, std::ptrdiff_t number) {
+    Float a;
+    std::memcpy(&a, first + number * step, sizeof a);
+    return static_cast<double>(a);
+}
+
+// One of the two arguments. `here` is what a block reads, an element every `scale` doubles: the caller's own array where
+// that is made of doubles in a row, one register where all elements are the same, else a copy.
+template <class Float>
+class Argument {
+public:
+    const double* here;
+    int scale = 1;
+
+    Argument(const char* array, std::ptrdiff_t bytes) : here(copy), first(array), step(bytes) {
+        straight = sizeof(Float) == sizeof(double) && step == sizeof(double);
+        if (step == 0) {
+            scale = 0;
+            for (int k = 0; k < vector_width; ++k) copy[k] = element<Float>(first, 0, 0);
         }
-    } else {
-        compute_region<F>(region, b, begin, end, places);
+    }
+    // To elements i...i+n-1. n a multiple of the width, or less than it: then the register is filled up with 1, which
+    // every formula takes.
+    void move(std::ptrdiff_t i, int n) {
+        if (scale == 0) return;
+        if (straight && n >= vector_width) {
+            here = reinterpret_cast<const double*>(first) + i;
+            return;
+        }
+        here = copy;
+        for (int k = 0; k < n; ++k) copy[k] = element<Float>(first, step, i + k);
+        for (int k = n; k < vector_width; ++k) copy[k] = 1.0;
+    }
+    // n elements by their numbers, and copies of the last to fill the register; with scale 0 there is nothing to collect.
+    void collect(const int* numbers, int n, double* to) const {
+        if (straight) {
+            const double* array = reinterpret_cast<const double*>(first);
+            for (int k = 0; k < n; k += vector_width) Memory::store(to + k, Memory::gather(array, numbers + k));
+        } else if (scale) {
+            for (int k = 0; k < n; ++k) to[k] = element<Float>(first, step, numbers[k]);
+            for (int k = n; k % vector_width; ++k) to[k] = to[n - 1];
+        }
+    }
+    double at(std::ptrdiff_t i) const { return element<Float>(first, step, i); }
+
+private:
+    const char* first;
+    std::ptrdiff_t step;
+    bool straight;
+    alignas(64) double copy[block_size];
+};
+
+template <class Float>
+class Loop {
+public:
+    // n <= longest_run
+    Loop(const Formulas& f, const char* a, std::ptrdiff_t a_step, const char* x, std::ptrdiff_t x_step, char* to,
+         std::ptrdiff_t to_step)
+        : formulas(f), left(a, a_step), right(x, x_step), out(to), out_step(to_step) {
+        straight = sizeof(Float) == sizeof(double) && out_step == sizeof(double);
+    }
+
+    // Whether an argument outside the domain gave NaN.
+    bool over(std::ptrdiff_t n) {
+        std::ptrdiff_t i = 0;
+        while (n - i >= vector_width) {
+            const std::ptrdiff_t whole = (n - i) / vector_width * vector_width;
+            const int m = static_cast<int>(whole < block_size ? whole : block_size);
+            block(i, m);
+            i += m;
+        }
+        if (i < n) block(i, static_cast<int>(n - i));
+        for (int r = 0; r < region_count; ++r) {
+            if (queues[r].count) drain(r, queues[r].count);
+        }
+        for (int r = 0; r < region_count; ++r) {
+            if (waiting[r].count) mend(r);
+        }
+        return invalid;
+    }
+
+private:
+    const Formulas& formulas;
+    Argument<Float> left, right;
+    char* out;
+    std::ptrdiff_t out_step;
+    bool straight;
+    bool invalid = false;
+    Batch batches[region_count];
+    Queue queues[region_count];
+    Queue waiting[region_count];  // for the finer formulas, by region
+    Doubts doubts;
+    alignas(64) double a_collected[queue_size];
+    alignas(64) double x_collected[queue_size];
+    alignas(64) double results[block_size > queue_size ? block_size : queue_size];
+
+    void put(std::ptrdiff_t number, double y) {
+        const Float f = static_cast<Float>(y);
+        std::memcpy(out + number * out_step, &f, sizeof f);
+    }
+
+    // Elements first...first+n-1; all to the queues where n is less than the width.
+    void block(std::ptrdiff_t first, int n) {
+        left.move(first, n);
+        right.move(first, n);
+        alignas(64) unsigned char code[block_size + 64];
+        formulas.classify(left.here, left.scale, right.here, right.scale, n, code);
+        for (int i = n; i < (n + 63) / 64 * 64; ++i) code[i] = region_count;
+
+        for (Batch& b : batches) b.count = 0;
+        for (int i = 0; i < n; i += 64) {
+            if (i + 64 <= n && taken_whole(code + i, i)) continue;
+            std::uint64_t members[region_count];
+            for (int r = 0; r < region_count; ++r) members[r] = Memory::matches(code + i, r);
+            if (n >= vector_width) choose(members, i);
+            for (int r = 0; r < region_count; ++r) {
+                if (members[r] == 0) continue;
+                Queue& q = queues[r];
+                q.count += Memory::append(q.number + q.count, static_cast<int>(first) + i, members[r]);
+                if (q.count >= queue_size) drain(r, queue_size);
+            }
+        }
+        for (int r = 1; r < region_count; ++r) {
+            Batch& b = batches[r];
+            if (b.count == 0) continue;
+            b.a = left.here;
+            b.x = right.here;
+            b.y = straight ? reinterpret_cast<double*>(out) + first : results;
+            b.scale_a = left.scale;
+            b.scale_x = right.scale;
+            formulas.compute[r](b, doubts);
+            if (!straight) {
+                for (int k = 0; k < b.count; ++k) {
+                    for (unsigned lanes = b.lanes[k]; lanes; lanes &= lanes - 1) {
+                        const int i = b.offset[k] + __builtin_ctz(lanes);
+                        put(first + i, results[i]);
+                    }
+                }
+            }
+            if (doubts.count) {
+                for (int k = 0; k < doubts.count; ++k) doubts.place[k] += static_cast<int>(first);
+                resolve(r);
+            }
+        }
+    }
+
+    void add(int region, int offset, unsigned lanes) {
+        Batch& b = batches[region];
+        b.offset[b.count] = offset;
+        b.lanes[b.count++] = lanes;
+    }
+
+    // Takes 64 elements at once: of one region, or served by the shorter Debye sums.
+    bool taken_whole(const unsigned char* code, int offset) {
+        std::uint64_t four = 0, ten = 0;
+        int all = code[0];
+        if (all == region_special || ~Memory::matches(code, all)) {
+            if (!formulas.debye_nests) return false;
+            four = Memory::matches(code, region_debye4);
+            ten = Memory::matches(code, region_debye10);
+            if (~(four | ten | Memory::matches(code, region_debye7))) return false;
+            all = region_debye7;
+        }
+        for (int k = 0; k < 64; k += vector_width) {
+            const bool only_four = (static_cast<unsigned>(four >> k) & all_lanes) == all_lanes;
+            const bool some_ten = static_cast<unsigned>(ten >> k) & all_lanes;
+            add(all + only_four - some_ten, offset + k, all_lanes);
+        }
+        return true;
+    }
+
+    // Which of 64 elements are computed where they lie: whole registers of which nearly all lanes belong to one formula.
+    // They are taken out of `members`.
+    void choose(std::uint64_t* members, int offset) {
+        std::uint64_t debye = 0;
+        for (int r = region_debye20; r < region_count; ++r) debye |= members[r];
+        for (int k = 0; k < 64; k += vector_width) {
+            const auto lanes_of = [&](std::uint64_t m) { return static_cast<unsigned>(m >> k) & all_lanes; };
+            unsigned lanes = lanes_of(debye);
+            int chosen = region_debye20;
+            if (formulas.debye_nests && __builtin_popcount(lanes) >= vector_width - vector_width / 4) {
+                const unsigned longest = lanes_of(members[region_debye20]);
+                const int long_ones = __builtin_popcount(longest);
+                if (long_ones > vector_width / 4 && long_ones < vector_width - vector_width / 4) {
+                    lanes = 0;
+                } else if (long_ones <= vector_width / 4 && longest != lanes) {
+                    lanes &= ~longest;
+                    const bool seven = lanes_of(members[region_debye7]);
+                    const bool ten = lanes_of(members[region_debye10]);
+                    const bool thirteen = lanes_of(members[region_debye13]);
+                    chosen = thirteen ? region_debye13 : ten ? region_debye10 : seven ? region_debye7 : region_debye4;
+                }
+            } else {
+                lanes = 0;
+                for (int r = formulas.first_region; r < region_count; ++r) {
+                    const unsigned here = lanes_of(members[r]);
+                    if (__builtin_popcount(here) >= vector_width - vector_width / 8) {
+                        lanes = here;
+                        chosen = r;
+                    }
+                }
+            }
+            if (lanes == 0) continue;
+            add(chosen, offset + k, lanes);
+            const std::uint64_t taken = ~(static_cast<std::uint64_t>(lanes) << k);
+            for (int r = formulas.first_region; r < region_count; ++r) members[r] &= taken;
+        }
+    }
+
+    // Computes the first n elements of a queue.
+    void drain(int region, int n) {
+        Queue& q = queues[region];
+        if (region == region_special) {
+            for (int k = 0; k < n; ++k) {
+                const double a = left.at(q.number[k]);
+                const double x = right.at(q.number[k]);
+                const double y = formulas.special(a, x);
+                invalid |= y != y && a == a && x == x;
+                put(q.number[k], y);
+            }
+        } else {
+            Batch b = collected(q, n);
+            formulas.compute[region](b, doubts);
+            // Those in doubt are overwritten nowhere before they are mended.
+            if (doubts.count == 0) {
+                for (int k = 0; k < n; ++k) put(q.number[k], results[k]);
+            } else {
+                for (int k = 0; k < b.count; ++k) {
+                    for (unsigned lanes = b.lanes[k]; lanes; lanes &= lanes - 1) {
+                        const int i = b.offset[k] + __builtin_ctz(lanes);
+                        put(q.number[i], results[i]);
+                    }
+                }
+                for (int k = 0; k < doubts.count; ++k) doubts.place[k] = q.number[doubts.place[k]];
+                resolve(region);
+            }
+        }
+        q.count -= n;
+        std::memmove(q.number, q.number + n, q.count * sizeof(int));
+    }
+
+    // The first n elements of a queue.
+    Batch collected(Queue& q, int n) {
+        for (int k = n; k % vector_width; ++k) q.number[k] = q.number[n - 1];
+        left.collect(q.number, n, a_collected);
+        right.collect(q.number, n, x_collected);
+        Batch b;
+        b.a = left.scale ? a_collected : left.here;
+        b.x = right.scale ? x_collected : right.here;
+        b.y = results;
+        b.scale_a = left.scale;
+        b.scale_x = right.scale;
+        for (int k = 0; k < n; k += vector_width, ++b.count) {
+            b.offset[b.count] = k;
+            b.lanes[b.count] = n - k < vector_width ? (1u << (n - k)) - 1 : all_lanes;
+        }
+        return b;
+    }
+
+    // The elements in doubt, by their numbers.
+    void resolve(int region) {
+        Queue& w = waiting[region];
+        for (int k = 0; k < doubts.count; ++k) {
+            const int number = doubts.place[k];
+            if (formulas.finer[region]) {
+                w.number[w.count++] = number;
+                if (w.count == queue_size) mend(region);
+            } else {
+                put(number, formulas.repaired(left.at(number), right.at(number)));
+            }
+        }
+        doubts.count = 0;
+    }
+    void mend(int region) {
+        Queue& w = waiting[region];
+        Batch b = collected(w, w.count);
+        formulas.finer[region](b);
+        for (int k = 0; k < w.count; ++k) put(w.number[k], results[k]);
+        w.count = 0;
+    }
+};
+
+template <class F, class Float>
+bool run(const char* a, std::ptrdiff_t a_step, const char* x, std::ptrdiff_t x_step, char* out, std::ptrdiff_t out_step,
+         std::ptrdiff_t n) {
+    bool invalid = false;
+    for (std::ptrdiff_t i = 0; i < n; i += longest_run) {
+        Loop<Float> loop(formulas<F>, a + i * a_step, a_step, x + i * x_step, x_step, out + i * out_step, out_step);
+        invalid |= loop.over(n - i < longest_run ? n - i : longest_run);
     }
     return invalid;
 }
-
-// Indices of the elements in region r, in order; written past the count by one at most.
-inline int matches(const int* code, int n, int r, int* index) {
-    int k = 0;
-#if defined(__AVX512F__)
-    const __m512i wanted = _mm512_set1_epi32(r);
-    __m512i here = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    for (int i = 0; i < n; i += 16) {
-        const __mmask16 inside = n - i >= 16 ? 0xffff : static_cast<__mmask16>((1u << (n - i)) - 1);
-        const __mmask16 m = _mm512_mask_cmpeq_epi32_mask(inside, _mm512_loadu_si512(code + i), wanted);
-        _mm512_storeu_si512(index + k, _mm512_maskz_compress_epi32(m, here));
-        k += __builtin_popcount(m);
-        here = _mm512_add_epi32(here, _mm512_set1_epi32(16));
-    }
-#else
-    for (int i = 0; i < n; ++i) {
-        index[k] = i;
-        k += code[i] == r;
-    }
-#endif
-    return k;
-}
-
-template <class Float>
-void load(double* to, const char* from, std::ptrdiff_t step, int n) {
-    if (step == 0) {
-        Float a;
-        std::memcpy(&a, from, sizeof a);
-        for (int i = 0; i < n; ++i) to[i] = static_cast<double>(a);
-    } else if (step == static_cast<std::ptrdiff_t>(sizeof(Float))) {
-        for (int i = 0; i < n; ++i) {
-            Float a;
-            std::memcpy(&a, from + i * sizeof(Float), sizeof a);
-            to[i] = static_cast<double>(a);
-        }
-    } else {
-        for (int i = 0; i < n; ++i) {
-            Float a;
-            std::memcpy(&a, from + i * step, sizeof a);
-            to[i] = static_cast<double>(a);
-        }
-    }
-    for (int i = n; i < n + vector_width; ++i) to[i] = 1.0;
-}
-
-template <class F, class Float>
-struct Loop {
-    static bool block(const char* a, std::ptrdiff_t a_step, const char* x, std::ptrdiff_t x_step, char* out,
-                      std::ptrdiff_t out_step, int n, std::ptrdiff_t first, Waiting* waiting) {
-        Block b;
-        load<Float>(b.v, a, a_step, n);
-        load<Float>(b.x, x, x_step, n);
-
-        alignas(64) int code[padded_size + 16];
-        for (int i = 0; i < n; i += vector_width) {
-            const Vector v = F::order(LaneTraits<Vector>::load(b.v + i));
-            LaneTraits<Vector>::store(b.v + i, v);
-            LaneTraits<Vector>::store_codes(code + i, F::region(v, LaneTraits<Vector>::load(b.x + i)));
-        }
-        int count[region_count] = {};
-        unsigned present = 0;
-        for (int i = 0; i < n; ++i) present |= 1u << code[i];
-        int most = region_special;
-        for (int r = 0; r < region_count; ++r) {
-            if (!(present >> r & 1)) continue;
-            for (int i = 0; i < n; ++i) count[r] += code[i] == r;
-            if (count[r] > count[most] || count[most] == 0) most = r;
-        }
-
-        // A region that holds most of the block is computed where it lies, strangers included, unless its formula is dear;
-        // the others are gathered.
-        bool invalid = false;
-        const int least = most > region_debye20 ? n / 2 : n - n / 8;
-        const bool in_place = count[most] == n || (count[most] >= least && most != region_special);
-        if (in_place) {
-            invalid = finish_region<F>(most, b, 0, n, Places{nullptr, code, first, waiting});
-            if (out_step == static_cast<std::ptrdiff_t>(sizeof(Float))) {
-                for (int i = 0; i < n; ++i) put(out + i * sizeof(Float), b.y[i]);
-            } else {
-                for (int i = 0; i < n; ++i) put(out + i * out_step, b.y[i]);
-            }
-        }
-        Block s;
-        int index[padded_size + 16];
-        for (int r = 0; r < region_count; ++r) {
-            if (!(present >> r & 1) || (in_place && r == most)) continue;
-            const int m = matches(code, n, r, index);
-            for (int k = 0; k < m; ++k) s.v[k] = b.v[index[k]];
-            for (int k = 0; k < m; ++k) s.x[k] = b.x[index[k]];
-            for (int k = m; k < m + vector_width; ++k) s.v[k] = s.x[k] = 1.0;
-            invalid |= finish_region<F>(r, s, 0, m, Places{index, nullptr, first, waiting});
-            for (int k = 0; k < m; ++k) put(out + index[k] * out_step, s.y[k]);
-        }
-        return invalid;
-    }
-
-    static void put(char* p, double y) {
-        const Float f = static_cast<Float>(y);
-        std::memcpy(p, &f, sizeof f);
-    }
-
-    static bool run(const char* a, std::ptrdiff_t a_step, const char* x, std::ptrdiff_t x_step, char* out,
-                    std::ptrdiff_t out_step, std::ptrdiff_t n) {
-        bool invalid = false;
-        Waiting waiting[region_debye20];
-        for (std::ptrdiff_t i = 0; i < n; i += block_size) {
-            const int m = static_cast<int>(n - i < block_size ? n - i : block_size);
-            invalid |= block(a + i * a_step, a_step, x + i * x_step, x_step, out + i * out_step, out_step, m, i, waiting);
-            if constexpr (F::repairs) flush(waiting, vector_width, out, out_step);
-        }
-        if constexpr (F::repairs) flush(waiting, 1, out, out_step);
-        return invalid;
-    }
-
-    // The waiting values of every region that has at least so many.
-    template <int R = 1>
-    static void flush(Waiting* waiting, int least, char* out, std::ptrdiff_t out_step) {
-        if constexpr (R < region_debye20) {
-            if constexpr (F::template has_finer<R>) {
-                Waiting& w = waiting[R];
-                if (w.count >= least) {
-                    alignas(64) double y[3 * vector_width];
-                    for (int k = w.count; k < w.count + vector_width; ++k) w.v[k] = w.x[k] = 1.0;
-                    mend<F, R>(w.v, w.x, y, w.count);
-                    for (int k = 0; k < w.count; ++k) put(out + w.place[k] * out_step, y[k]);
-                    w.count = 0;
-                }
-            }
-            flush<R + 1>(waiting, least, out, out_step);
-        }
-    }
-};
 
 template <class F>
 signed char region_code(double a, double x) {
@@ -270,7 +437,7 @@ signed char region_code(double a, double x) {
 
 template <class F>
 constexpr LoopEntry entry(const char* name) {
-    return {name, Loop<F, float>::run, Loop<F, double>::run, region_code<F>};
+    return {name, run<F, float>, run<F, double>, region_code<F>};
 }
 
 #define VMF_LOOP_ENTRY(name, ...) entry<__VA_ARGS__>(#name),

@@ -62,23 +62,53 @@ LoopFunction loop_of(std::size_t function, bool single) {
     return single ? e.float_loop : e.double_loop;
 }
 
+// NumPy hands over an input that shares memory with the output where an element at a time in order would do. The loops
+// read ahead and several threads run at once: unless the two are the same elements, the input is copied.
+class Input {
+public:
+    const char* first;
+    npy_intp step;
+
+    Input(const char* array, npy_intp bytes, const char* out, npy_intp out_step, npy_intp n, npy_intp size)
+        : first(array), step(bytes) {
+        const char* low = std::min(array, array + (n - 1) * bytes);
+        const char* high = std::max(array, array + (n - 1) * bytes) + size;
+        const char* out_low = std::min(out, out + (n - 1) * out_step);
+        const char* out_high = std::max(out, out + (n - 1) * out_step) + size;
+        if (high <= out_low || out_high <= low || (array == out && bytes == out_step)) return;
+        const npy_intp count = bytes == 0 ? 1 : n;
+        copy.resize(count * size);
+        for (npy_intp i = 0; i < count; ++i) std::memcpy(&copy[i * size], array + i * bytes, size);
+        first = copy.data();
+        step = bytes == 0 ? 0 : size;
+    }
+    Input(const Input&) = delete;
+
+private:
+    std::vector<char> copy;
+};
+
 template <bool single>
 void ufunc_loop(char** args, const npy_intp* dimensions, const npy_intp* steps, void* data) {
     const npy_intp n = dimensions[0];
+    if (n == 0) return;
+    const npy_intp size = single ? sizeof(float) : sizeof(double);
+    const Input a(args[0], steps[0], args[2], steps[2], n, size);
+    const Input x(args[1], steps[1], args[2], steps[2], n, size);
     const LoopFunction loop = loop_of(reinterpret_cast<std::size_t>(data), single);
     npy_intp threads = thread_count.load(std::memory_order_relaxed);
     if (n / least_share < threads) threads = n / least_share;
     bool invalid = false;
     if (threads <= 1) {
-        invalid = loop(args[0], steps[0], args[1], steps[1], args[2], steps[2], n);
+        invalid = loop(a.first, a.step, x.first, x.step, args[2], steps[2], n);
     } else {
         std::vector<std::thread> workers;
         std::atomic<bool> any_invalid{false};
         const npy_intp share = (n + threads - 1) / threads;
         const auto work = [&](npy_intp begin) {
             const npy_intp end = begin + share < n ? begin + share : n;
-            if (loop(args[0] + begin * steps[0], steps[0], args[1] + begin * steps[1], steps[1],
-                     args[2] + begin * steps[2], steps[2], end - begin)) {
+            if (loop(a.first + begin * a.step, a.step, x.first + begin * x.step, x.step, args[2] + begin * steps[2],
+                     steps[2], end - begin)) {
                 any_invalid = true;
             }
         };

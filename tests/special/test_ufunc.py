@@ -150,8 +150,9 @@ def test_out() -> None:
 
 
 @pytest.mark.parametrize("overlap", ["a", "x", "shifted"])
-def test_out_may_be_an_argument(overlap: str) -> None:
-    a, x = _points("log_iv", 3000)
+@pytest.mark.parametrize("n", [3000, 100_000])
+def test_out_may_be_an_argument(overlap: str, n: int) -> None:
+    a, x = _points("log_iv", n)
     expected = special.log_iv(a[1:], x[1:])
     if overlap == "a":
         out = a[1:]

@@ -516,6 +516,38 @@ VMF_TABLE double log_offset_half_over_pi_tail[16] = {
     -0x1.4c50047f921b4p-58, 0x1.410f40da7b4abp-54, 0x1.dcef0363c194bp-54, 0x1.65b5a1b7ff5dfp-54,
 };
 
+// -log(1 + i/16)
+VMF_TABLE double log_sixteenths[16] = {
+    0.0, -0x1.f0a30c01162a6p-5, -0x1.e27076e2af2e6p-4, -0x1.5ff3070a793d4p-3,
+    -0x1.c8ff7c79a9a22p-3, -0x1.1675cababa60ep-2, -0x1.4618bc21c5ec2p-2, -0x1.739d7f6bbd007p-2,
+    -0x1.9f323ecbf984cp-2, -0x1.c8ff7c79a9a22p-2, -0x1.f128f5faf06edp-2, -0x1.0be72e4252a83p-1,
+    -0x1.1e85f5e7040d0p-1, -0x1.307d7334f10bep-1, -0x1.41d8fe84672aep-1, -0x1.52a2d265bc5abp-1,
+};
+
+// what the doubles leave over
+VMF_TABLE double log_sixteenths_tail[16] = {
+    0.0, -0x1.85f325c5bbacdp-59, 0x1.61578001e0162p-60, 0x1.bc60efafc6f6ep-58,
+    0x1.4f689f8434012p-57, -0x1.ce63eab883717p-61, -0x1.f42decdeccf1dp-56, 0x1.8c76ceb014b04p-56,
+    0x1.a92e513217f5cp-59, 0x1.4f689f8434012p-56, 0x1.328df13bb38c3p-56, 0x1.259da11330801p-55,
+    -0x1.ef62cd2f9f1e3p-56, -0x1.fb590a1f566dap-57, -0x1.9192f30bd1806p-55, 0x1.1883750ea4d0ap-57,
+};
+
+// (log(2 pi) - log(1 + i/16))/2
+VMF_TABLE double log_half_two_pi[16] = {
+    0x1.d67f1c864beb5p-1, 0x1.c6fa04264339fp-1, 0x1.b858151820f86p-1, 0x1.aa80bba4fcc3ap-1,
+    0x1.9d5f2cf716b70p-1, 0x1.90e1a9d79d531p-1, 0x1.84f8ed7dda704p-1, 0x1.7997bcab5cab3p-1,
+    0x1.6eb28cd34d8a2p-1, 0x1.643f3d67e182cp-1, 0x1.5a34df078fcf9p-1, 0x1.508b856522973p-1,
+    0x1.473c2192c9e4dp-1, 0x1.3e4062ebd3656p-1, 0x1.35929d441855dp-1, 0x1.2d2db3536dbdfp-1,
+};
+
+// (log(2/pi) - log(1 + i/16))/2
+VMF_TABLE double log_half_two_over_pi[16] = {
+    -0x1.ce6bb25aa1316p-3, -0x1.064009ed61fb5p-2, -0x1.2383e809a67e8p-2, -0x1.3f329aefeee80p-2,
+    -0x1.5975b84bbb013p-2, -0x1.7270be8aadc92p-2, -0x1.8a42373e338ecp-2, -0x1.a10498e32f18ep-2,
+    -0x1.b6cef8934d5b1p-2, -0x1.cbb5976a2569cp-2, -0x1.dfca542ac8d01p-2, -0x1.f31d076fa340ep-2,
+    -0x1.02dde78a2a52ep-1, -0x1.0bd9a63120d25p-1, -0x1.14876bd8dbe1dp-1, -0x1.1cec55c98679bp-1,
+};
+
 // 2^(i/16)
 VMF_TABLE double exp_sixteenths[16] = {
     0x1.0000000000000p+0, 0x1.0b5586cf9890fp+0, 0x1.172b83c7d517bp+0, 0x1.2387a6e756238p+0,

@@ -6,10 +6,12 @@
 //   special(v, x)  the limits: x = 0 or infinite, v infinite, NaN in, NaN out, NaN for negative arguments
 //   repairs        whether the function has zeros next to which at<R> loses digits. Then
 //   doubtful<R>(v, x, y)    lanes in which the value y fell so near one that it has to be computed again,
-//   has_finer<R>(), finer<R>(v, x), finer_doubtful(y)   where a formula for lanes mends most of them,
+//   has_finer<R>(), finer<R>(v, x), finer_doubtful<R>(v, x, y)   where a formula for lanes mends most of them,
+//   debye_nests    whether at<R> of a Debye region gives the points of one with fewer terms the same bits as that one's
 //   repaired(v, x)  does it in full, value by value (near_zero.hpp)
 #pragma once
 
+#include "debye_quick.hpp"
 #include "near_origin.hpp"
 #include "near_zero.hpp"
 #include "regions.hpp"
@@ -28,6 +30,7 @@ struct OfOrder {
     static constexpr bool repairs = false;
     template <int R>
     static constexpr bool has_finer = false;
+    static constexpr bool debye_nests = false;
     static constexpr int first_region = 2;
     static constexpr int last_small_region = 3;
 };
@@ -64,14 +67,18 @@ struct LogI : OfOrder {
     static constexpr int first_region = 1;
     static constexpr int last_small_region = 4;
     static constexpr bool repairs = !scaled;  // log I - x < 0
+    static constexpr bool debye_nests = !scaled;
     template <int R>
-    static constexpr bool has_finer = R == region_power_series || R == region_near_origin;
+    static constexpr bool has_finer = R == region_power_series || R == region_near_origin || R >= region_debye20;
     template <int R, class T>
     VMF_FN static auto doubtful(T v, T x, T y) { return doubtful_log_i<R>(v, x, y); }
     template <int R, class T>
-    VMF_FN static T finer(T v, T x) { return finer_log_i<R>(v, x); }
+    VMF_FN static T finer(T v, T x) {
+        if constexpr (R >= region_debye20) return debye_log_i<terms_of<R>(), scaled>(v, x);
+        else return finer_log_i<R>(v, x);
+    }
     template <int R, class T>
-    VMF_FN static auto finer_doubtful(T x, T y) { return finer_doubtful_log_i<R>(x, y); }
+    VMF_FN static auto finer_doubtful(T v, T x, T y) { return finer_doubtful_log_i<R>(v, x, y); }
     VMF_FN static double repaired(double v, double x) { return near_zero_log_i(v, x); }
     template <class T>
     VMF_FN static T region(T v, T x) { return region_log_i(v, x); }
@@ -84,8 +91,10 @@ struct LogI : OfOrder {
             return power_series_log_i<scaled>(v, x);
         } else if constexpr (is_shifted<R>()) {
             return shifted_log_i<shift_of<R>(), scaled>(v, x);
-        } else {
+        } else if constexpr (scaled || !quick_debye_serves<T>) {
             return debye_log_i<terms_of<R>(), scaled>(v, x);
+        } else {
+            return quick_debye_log<terms_of<R>(), 1>(v, x);
         }
     }
     VMF_FN static double special(double v, double x) {
@@ -101,14 +110,18 @@ struct LogI : OfOrder {
 template <bool scaled>
 struct LogK : OfOrderK {
     static constexpr bool repairs = true;
+    static constexpr bool debye_nests = !scaled;
     template <int R>
-    static constexpr bool has_finer = R < region_debye20;
+    static constexpr bool has_finer = R < region_debye20 || !scaled;
     template <int R, class T>
-    VMF_FN static auto doubtful(T v, T, T y) { return doubtful_log_k<R>(v, y); }
+    VMF_FN static auto doubtful(T v, T, T y) { return doubtful_log_k<R, scaled>(v, y); }
     template <int R, class T>
-    VMF_FN static T finer(T v, T x) { return finer_log_k<R, scaled>(v, x); }
+    VMF_FN static T finer(T v, T x) {
+        if constexpr (R >= region_debye20) return debye_log_k<terms_of<R>(), scaled>(v, x);
+        else return finer_log_k<R, scaled>(v, x);
+    }
     template <int R, class T>
-    VMF_FN static auto finer_doubtful(T, T y) { return finer_doubtful_log_k(y); }
+    VMF_FN static auto finer_doubtful(T v, T, T y) { return finer_doubtful_log_k<R>(v, y); }
     VMF_FN static double repaired(double v, double x) { return near_zero_log_k(v, x, scaled); }
     template <class T>
     VMF_FN static T region(T v, T x) { return region_k(v, x); }
@@ -126,8 +139,10 @@ struct LogK : OfOrderK {
             return quadrature_log_k<Quadrature3v, scaled>(v, x);
         } else if constexpr (R == region_quadrature8v) {
             return quadrature_log_k<Quadrature8v, scaled>(v, x);
-        } else {
+        } else if constexpr (scaled || !quick_debye_serves<T>) {
             return debye_log_k<terms_of<R>(), scaled>(v, x);
+        } else {
+            return quick_debye_log<terms_of<R>(), -1>(v, x);
         }
     }
     VMF_FN static double special(double v, double x) {
@@ -355,7 +370,7 @@ VMF_FN double mended(double v, double x) {
         if (F::template doubtful<R>(v, x, y)) {
             if constexpr (F::template has_finer<R>) {
                 y = F::template finer<R>(v, x);
-                if (!F::template finer_doubtful<R>(x, y)) return y;
+                if (!F::template finer_doubtful<R>(v, x, y)) return y;
             }
             return F::repaired(v, x);
         }

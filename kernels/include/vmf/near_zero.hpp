@@ -641,19 +641,27 @@ VMF_FN T near_origin_size(T x) {
     return to_square * to_square;
 }
 
+// debye_quick.hpp, and debye.hpp after it.
+template <class T>
+VMF_FN auto doubtful_quick_debye(T v, T y) { return abs_(y) < fma_(v, T(0x1p-8), T(0.125)); }
+template <class T>
+VMF_FN auto finer_doubtful_debye(T v, T y) { return abs_(y) < fma_(v, T(0x1p-20), T(0x1p-5)); }
+
 template <int R, class T>
 VMF_FN auto doubtful_log_i(T v, T x, T y) {
     // Near the origin two terms of opposite sign cancel, each about x^2/4.
     if constexpr (R == region_near_origin) return abs_(y) < T(0.125) * near_origin_size(x);
     else if constexpr (R == region_power_series) return abs_(y) < T(0.25);
-    else return abs_(y) < fma_(v, T(0x1p-20), T(0x1p-6));
+    else if constexpr (R < region_debye20) return abs_(y) < fma_(v, T(0x1p-20), T(0x1p-6));
+    else return doubtful_quick_debye(v, y);
 }
 
-template <int R, class T>
+template <int R, bool scaled, class T>
 VMF_FN auto doubtful_log_k(T v, T y) {
     if constexpr (R == region_temme) return abs_(y) < T(0.35);
     else if constexpr (R < region_debye20) return abs_(y) < T(0.25);
-    else return abs_(y) < fma_(v, T(0x1p-20), T(0x1p-5));
+    else if constexpr (scaled) return finer_doubtful_debye(v, y);
+    else return doubtful_quick_debye(v, y);
 }
 
 template <bool scaled, class T>
@@ -664,11 +672,15 @@ VMF_FN auto doubtful_log_normalizer(T v, T x, T y) {
 
 // The values of finer_log_i and finer_log_k that need more yet.
 template <int R, class T>
-VMF_FN auto finer_doubtful_log_i(T x, T y) {
-    if constexpr (R == region_near_origin) return abs_(y) < T(0x1p-9) * near_origin_size(x);
+VMF_FN auto finer_doubtful_log_i(T v, T x, T y) {
+    if constexpr (R >= region_debye20) return finer_doubtful_debye(v, y);
+    else if constexpr (R == region_near_origin) return abs_(y) < T(0x1p-9) * near_origin_size(x);
     else return abs_(y) < T(0x1p-10);
 }
-template <class T>
-VMF_FN auto finer_doubtful_log_k(T y) { return abs_(y) < T(0x1p-11); }
+template <int R, class T>
+VMF_FN auto finer_doubtful_log_k(T v, T y) {
+    if constexpr (R >= region_debye20) return finer_doubtful_debye(v, y);
+    else return abs_(y) < T(0x1p-11);
+}
 
 }  // namespace VMF_NAMESPACE

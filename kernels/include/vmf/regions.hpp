@@ -43,15 +43,26 @@ enum Region : int {
     region_count = 12,
 };
 
+// The least w^2 from which so many terms serve; 0 for other numbers of terms.
+VMF_FN constexpr double least_square_for(int terms) {
+    return terms == 4 ? 2500.0 * 2500.0 : terms == 7 ? 200.0 * 200.0 : terms == 10 ? 80.0 * 80.0 : terms == 13 ? 42.0 * 42.0 : 0.0;
+}
+
+// w^2, the very double that debye_quick.hpp compares.
+template <class T>
+VMF_FN T square_of_w(T v, T x) {
+    const T to_square = max_(x, T(smallest_to_square));
+    return v * v + to_square * to_square;
+}
+
 template <class T>
 VMF_FN T debye_region(T v, T x, T otherwise) {
-    const T to_square = max_(x, T(smallest_to_square));
-    const T ww = fma_(v, v, to_square * to_square);
+    const T ww = square_of_w(v, x);
     T r = select((ww >= T(24.5 * 24.5)) | (v >= T(15.5)), T(double(region_debye20)), otherwise);
-    r = select(ww >= T(42.0 * 42.0), T(double(region_debye13)), r);
-    r = select(ww >= T(80.0 * 80.0), T(double(region_debye10)), r);
-    r = select(ww >= T(200.0 * 200.0), T(double(region_debye7)), r);
-    return select(ww >= T(2500.0 * 2500.0), T(double(region_debye4)), r);
+    r = select(ww >= T(least_square_for(13)), T(double(region_debye13)), r);
+    r = select(ww >= T(least_square_for(10)), T(double(region_debye10)), r);
+    r = select(ww >= T(least_square_for(7)), T(double(region_debye7)), r);
+    return select(ww >= T(least_square_for(4)), T(double(region_debye4)), r);
 }
 
 // Finite and ordinary: 0 <= v, 0 < x (or 0 <= x), neither so large that a square overflows.
@@ -95,8 +106,7 @@ VMF_FN T region_vmf(T v, T x) {
 
 template <class T>
 VMF_FN T region_k(T v, T x) {
-    const T to_square = max_(x, T(smallest_to_square));
-    const T ww = fma_(v, v, to_square * to_square);
+    const T ww = square_of_w(v, x);
     T r = select(ww < T(64.0), T(double(region_quadrature3)), T(double(region_quadrature8)));
     r = select(v > T(4.0), r + T(2.0), r);  // their v kind
     r = select(ww < T(9.0), T(double(region_quadrature1)), r);

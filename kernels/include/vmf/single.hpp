@@ -179,6 +179,9 @@ VMF_FN Twofold<Single> log_prefactor(Twofold<Single> w) { return log_twofold<Tab
 template <>
 constexpr int shifted_terms<Single> = 10;
 
+template <>
+constexpr bool quick_debye_serves<Single> = false;
+
 // The trapezoidal rules that stand in for those of quadrature.hpp.
 template <class Rule>
 struct SingleRule;

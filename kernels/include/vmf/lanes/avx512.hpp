@@ -22,10 +22,32 @@ struct LaneTraits<Lanes> {
     static constexpr int width = 8;
     VMF_FN static Lanes load(const double* p) { return _mm512_loadu_pd(p); }
     VMF_FN static void store(double* p, Lanes a) { _mm512_storeu_pd(p, a.r); }
-    VMF_FN static void store_codes(int* p, Lanes a) {
-        _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvttpd_epi32(a.r));
+    VMF_FN static void store_some(double* p, Lanes a, unsigned lanes) {
+        _mm512_mask_storeu_pd(p, static_cast<__mmask8>(lanes), a.r);
+    }
+    VMF_FN static void store_codes(unsigned char* p, Lanes a) {
+        const __m128i codes = _mm256_cvtepi32_epi8(_mm512_cvttpd_epi32(a.r));
+        std::memcpy(p, &codes, 8);
+    }
+    VMF_FN static std::uint64_t matches(const unsigned char* codes, int wanted) {
+        return _mm512_cmpeq_epi8_mask(_mm512_loadu_si512(codes), _mm512_set1_epi8(static_cast<char>(wanted)));
+    }
+    VMF_FN static int append(int* p, int first, std::uint64_t wanted) {
+        __m512i numbers = _mm512_add_epi32(_mm512_set1_epi32(first), _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
+        int n = 0;
+        for (int k = 0; k < 4; ++k) {
+            const __mmask16 here = static_cast<__mmask16>(wanted >> (16 * k));
+            _mm512_storeu_si512(p + n, _mm512_maskz_compress_epi32(here, numbers));
+            n += __builtin_popcount(here);
+            numbers = _mm512_add_epi32(numbers, _mm512_set1_epi32(16));
+        }
+        return n;
+    }
+    VMF_FN static Lanes gather(const double* p, const int* numbers) {
+        return _mm512_i32gather_pd(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(numbers)), p, 8);
     }
 };
+VMF_FN unsigned lane_bits(Mask m) { return m.m; }
 
 VMF_FN Lanes operator+(Lanes a, Lanes b) { return _mm512_add_pd(a.r, b.r); }
 VMF_FN Lanes operator-(Lanes a, Lanes b) { return _mm512_sub_pd(a.r, b.r); }
@@ -64,6 +86,15 @@ VMF_FN Lanes reciprocal_sqrt_(Lanes a) {
     r = _mm512_fmadd_pd(r, e, r);
     e = _mm512_fnmadd_pd(_mm512_mul_pd(h, r), r, half);
     return _mm512_fmadd_pd(r, e, r);
+}
+VMF_FN Lanes coarse_quotient_(Lanes a, Lanes b) { return _mm512_mul_pd(a.r, _mm512_rcp14_pd(b.r)); }
+VMF_FN Lanes coarse_reciprocal_(Lanes a) {
+    const __m512d r = _mm512_rcp14_pd(a.r);
+    return _mm512_fmadd_pd(r, _mm512_fnmadd_pd(a.r, r, _mm512_set1_pd(1.0)), r);
+}
+VMF_FN Lanes leading_bits_(Lanes a) {
+    const __m512i up = _mm512_add_epi64(_mm512_castpd_si512(a.r), _mm512_set1_epi64(0x0000800000000000LL));
+    return _mm512_castsi512_pd(_mm512_and_si512(up, _mm512_set1_epi64(-0x0001000000000000LL)));
 }
 VMF_FN Lanes abs_(Lanes a) { return _mm512_abs_pd(a.r); }
 VMF_FN Lanes max_(Lanes a, Lanes b) { return _mm512_max_pd(a.r, b.r); }

@@ -29,11 +29,32 @@ struct LaneTraits<Pair<L>> {
         LaneTraits<L>::store(p, x.a);
         LaneTraits<L>::store(p + LaneTraits<L>::width, x.b);
     }
-    VMF_FN static void store_codes(int* p, Pair<L> x) {
+    VMF_FN static void store_some(double* p, Pair<L> x, unsigned lanes) {
+        LaneTraits<L>::store_some(p, x.a, first(lanes));
+        LaneTraits<L>::store_some(p + LaneTraits<L>::width, x.b, second(lanes));
+    }
+    VMF_FN static void store_codes(unsigned char* p, Pair<L> x) {
         LaneTraits<L>::store_codes(p, x.a);
         LaneTraits<L>::store_codes(p + LaneTraits<L>::width, x.b);
     }
+    VMF_FN static std::uint64_t matches(const unsigned char* codes, int wanted) {
+        return LaneTraits<L>::matches(codes, wanted);
+    }
+    VMF_FN static int append(int* p, int first, std::uint64_t wanted) {
+        return LaneTraits<L>::append(p, first, wanted);
+    }
+    VMF_FN static Pair<L> gather(const double* p, const int* numbers) {
+        return {LaneTraits<L>::gather(p, numbers), LaneTraits<L>::gather(p, numbers + LaneTraits<L>::width)};
+    }
+
+private:
+    VMF_FN static unsigned first(unsigned lanes) { return lanes & ((1u << LaneTraits<L>::width) - 1); }
+    VMF_FN static unsigned second(unsigned lanes) { return lanes >> LaneTraits<L>::width; }
 };
+template <class M>
+VMF_FN unsigned lane_bits(PairMask<M> m) {
+    return lane_bits(m.a) | lane_bits(m.b) << LaneTraits<Lanes>::width;
+}
 
 #define VMF_PAIR_BINARY(op)                                  \
     template <class L>                                       \
@@ -75,6 +96,8 @@ VMF_PAIR_UNARY(sqrt_)
 VMF_PAIR_UNARY(abs_)
 VMF_PAIR_UNARY(reciprocal_)
 VMF_PAIR_UNARY(reciprocal_sqrt_)
+VMF_PAIR_UNARY(coarse_reciprocal_)
+VMF_PAIR_UNARY(leading_bits_)
 VMF_PAIR_UNARY(round_)
 VMF_PAIR_UNARY(sixteenths)
 VMF_PAIR_UNARY(exponent_of)
@@ -87,6 +110,8 @@ template <class L>
 VMF_FN Pair<L> fms_(Pair<L> x, Pair<L> y, Pair<L> z) { return {fms_(x.a, y.a, z.a), fms_(x.b, y.b, z.b)}; }
 template <class L>
 VMF_FN Pair<L> fnma_(Pair<L> x, Pair<L> y, Pair<L> z) { return {fnma_(x.a, y.a, z.a), fnma_(x.b, y.b, z.b)}; }
+template <class L>
+VMF_FN Pair<L> coarse_quotient_(Pair<L> x, Pair<L> y) { return {coarse_quotient_(x.a, y.a), coarse_quotient_(x.b, y.b)}; }
 template <class L>
 VMF_FN Pair<L> max_(Pair<L> x, Pair<L> y) { return {max_(x.a, y.a), max_(x.b, y.b)}; }
 template <class L>

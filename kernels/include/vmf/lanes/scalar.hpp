@@ -28,16 +28,36 @@ VMF_FN double from_bits(vmf_uint64 u) {
 #endif
 }
 
-// How many doubles a lane type holds, and how they come from and go to memory.
+// How many doubles a lane type holds, and how they come from and go to memory; store_some stores the lanes whose bits are
+// set. Three more serve the sorting of elements by region: store_codes writes small integers as bytes, matches says which
+// of 64 of these are a wanted one, and append writes first + k for every bit k of such a set and returns how many; it may
+// overwrite the 64 places behind the last.
 template <class T>
 struct LaneTraits;
+#if !defined(__CUDACC__)
 template <>
 struct LaneTraits<double> {
     static constexpr int width = 1;
     VMF_FN static double load(const double* p) { return *p; }
     VMF_FN static void store(double* p, double a) { *p = a; }
-    VMF_FN static void store_codes(int* p, double a) { *p = static_cast<int>(a); }
+    VMF_FN static void store_some(double* p, double a, unsigned lanes) {
+        if (lanes) *p = a;
+    }
+    VMF_FN static void store_codes(unsigned char* p, double a) { *p = static_cast<unsigned char>(a); }
+    VMF_FN static std::uint64_t matches(const unsigned char* codes, int wanted) {
+        std::uint64_t all = 0;
+        for (int k = 0; k < 64; ++k) all |= static_cast<std::uint64_t>(codes[k] == wanted) << k;
+        return all;
+    }
+    VMF_FN static int append(int* p, int first, std::uint64_t wanted) {
+        int n = 0;
+        for (; wanted; wanted &= wanted - 1) p[n++] = first + __builtin_ctzll(wanted);
+        return n;
+    }
+    VMF_FN static double gather(const double* p, const int* numbers) { return p[*numbers]; }
 };
+VMF_FN unsigned lane_bits(bool m) { return m; }
+#endif
 
 VMF_FN double select(bool m, double a, double b) { return m ? a : b; }
 VMF_FN bool any(bool m) { return m; }
@@ -48,6 +68,12 @@ VMF_FN double sqrt_(double a) { return ::sqrt(a); }
 // To about an ulp: every use corrects the quotient by its remainder.
 VMF_FN double reciprocal_(double a) { return 1.0 / a; }
 VMF_FN double reciprocal_sqrt_(double a) { return 1.0 / ::sqrt(a); }
+// a/b to 2^-12, 1/a to 2^-27, where the processor has a quick way; and the number with a mantissa of four bits next to a.
+VMF_FN double coarse_quotient_(double a, double b) { return a / b; }
+VMF_FN double coarse_reciprocal_(double a) { return 1.0 / a; }
+VMF_FN double leading_bits_(double a) {
+    return from_bits((bits_of(a) + 0x0000800000000000ULL) & 0xffff000000000000ULL);
+}
 VMF_FN double abs_(double a) { return ::fabs(a); }
 VMF_FN double max_(double a, double b) { return a > b ? a : b; }
 VMF_FN double min_(double a, double b) { return a < b ? a : b; }
