@@ -212,7 +212,6 @@ def test_files_that_do_not_fit_together(tmp_path, files):
 
 
 def test_features_are_extracted_where_they_are_missing_and_only_there(tmp_path, monkeypatch):
-    pytest.importorskip("torch")
     from vmf import features
 
     asked = []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -14,6 +13,7 @@ import numpy.typing as npt
 from vmf.embeddings import open_embeddings
 from vmf.embeddings.labels import Labels, read_labels
 from vmf.experiments.errors import ExperimentError
+from vmf.experiments.libraries import installed
 
 if TYPE_CHECKING:
     from vmf.experiments.schema import Extract, FeatureFile, VMFCifar10
@@ -106,7 +106,7 @@ def check_files(config: VMFCifar10) -> None:
     ):
         find(config.extract.images)
         find(config.extract.weights)
-        if find_spec("torchvision") is None:
+        if not (installed("torch") and installed("torchvision")):
             raise ExperimentError(_NEEDS_TORCH)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import import_module
+from importlib.util import find_spec
 from multiprocessing import get_context
 from typing import Any
 
@@ -73,6 +74,12 @@ def vector_functions(library: str) -> Any:
     if library == "tfp":
         return _TFP()
     raise KeyError(library)
+
+
+def installed(module: str) -> bool:
+    """Whether a module can be imported; a folder of that name that is no package does not count."""
+    spec = find_spec(module)
+    return spec is not None and spec.origin is not None
 
 
 def available(libraries: Sequence[str]) -> tuple[dict[str, Any], list[str]]:

@@ -11,7 +11,6 @@ import math
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +26,7 @@ from vmf.estimation.approximations import sra
 from vmf.experiments import fit_figures, peer_fits
 from vmf.experiments.cosine_model import CosineLaw, comparison
 from vmf.experiments.feature_sets import FeatureSet, Rows, check_files, feature_sets
+from vmf.experiments.libraries import installed
 from vmf.experiments.peer_fits import DENSITIES, FITS, Question
 from vmf.experiments.tables import markdown
 
@@ -221,7 +221,7 @@ def _residual(p: int, statistics: SufficientStatistics, kappa: float) -> float:
 def agreement_rows(data: FeatureSet) -> list[Row]:
     """R and kappa of all rows of the training file: NumPy, ``vmf fit``, torch."""
     found = {"NumPy, float64": _by_numpy(data.train.path), "vmf fit": _by_command(data.train.path)}
-    with suppress(ImportError):
+    if installed("torch"):
         found["torch, float64"] = _by_torch(data.train.path)
     r0, kappa0 = found["NumPy, float64"]
     return [
