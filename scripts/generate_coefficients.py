@@ -10,6 +10,7 @@ What is generated:
 * the Debye coefficients q[k][i] of  log sum_k u_k(t)/v^k = sum_k w^-k sum_i q[k][i] t^(2i),  w = sqrt(v^2 + x^2),
   t = v/w, from the recurrence of the u_k (DLMF 10.41.9) and the logarithm of a power series, both exact;
 * the 16-entry table of the logarithm (7-bit reciprocals and their logarithms to 106 bits) and the splits of ln 2;
+* the table of 16 of the shorter logarithm and of log(2^v Gamma(1 + v)), with polynomials through Chebyshev's nodes;
 * the Taylor coefficients of Temme's Gamma_1 and Gamma_2 (N. M. Temme, J. Comput. Phys. 19, 1975) and of
   log Gamma(1 + v)/v (DLMF 5.7.3);
 * the nodes of the trapezoidal rule for K (DLMF 10.32.9 about its saddle point), chosen by the bounds in `quadrature`.
@@ -20,6 +21,7 @@ from __future__ import annotations
 import argparse
 import math
 import sys
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -27,6 +29,7 @@ from flint import arb, ctx
 
 HEADER = Path(__file__).resolve().parent.parent / "kernels" / "include" / "vmf" / "coefficients.hpp"
 DEBYE_TERMS = 40
+LOG_GAMMA_DEGREE = 13
 ctx.prec = 256
 
 
@@ -74,8 +77,9 @@ def literal(value: float) -> str:
     return value.hex() if value else "0.0"
 
 
-def array(name: str, values: list[float], comment: str) -> str:
-    lines = [f"// {comment}", f"VMF_TABLE double {name}[{len(values)}] = {{"]
+def array(name: str, values: list[float], comment: str, *, aligned: bool = False) -> str:
+    declared = f"{'alignas(64) ' if aligned else ''}VMF_TABLE double {name}[{len(values)}]"
+    lines = [f"// {comment}", f"{declared} = {{"]
     for i in range(0, len(values), 4):
         lines.append("    " + " ".join(literal(v) + "," for v in values[i : i + 4]))
     return "\n".join([*lines, "};", ""])
@@ -201,6 +205,106 @@ def log_gamma_tables() -> str:
     )
 
 
+def interpolation(function: Callable[[arb], arb], low: arb, high: arb, degree: int) -> list[arb]:
+    """The polynomial that agrees with the function at Chebyshev's nodes of [low, high], lowest power first."""
+    count = degree + 1
+    angles = [arb.pi() * (2 * k + 1) / (2 * count) for k in range(count)]
+    nodes = [((low + high + (high - low) * angle.cos()) / 2).mid() for angle in angles]
+    differences = [function(node) for node in nodes]
+    for j in range(1, count):
+        for i in range(count - 1, j - 1, -1):
+            differences[i] = (differences[i] - differences[i - 1]) / (nodes[i] - nodes[i - j])
+    polynomial = [arb(0)]
+    for node, difference in zip(reversed(nodes), reversed(differences), strict=True):
+        times_x = [arb(0), *polynomial]
+        polynomial = [a - node * b for a, b in zip(times_x, [*polynomial, arb(0)], strict=True)]
+        polynomial[0] += difference
+    return polynomial[:count]
+
+
+def fixed_point(value: arb) -> tuple[float, float]:
+    """value = head + tail, the head a multiple of 2^-40: sums of such heads are exact."""
+    head = math.ldexp(math.floor(math.ldexp(nearest(value), 40)), -40)
+    return head, nearest(value - arb(head))
+
+
+def shorter_logarithm() -> str:
+    # c = 1/m to five bits, exactly 1 at m = 1: c m - 1 is a double, and between -19/512 and 1/16.
+    reciprocals = [32, 29, 28, 26, 25, 24, 23, 22, 21, 20, 19, 19, 18, 17, 17, 16]
+    parts = [fixed_point(-(arb(c) / 32).log()) for c in reciprocals]
+    low, high = -arb(19) / 512, arb(1) / 16
+
+    def remainder(f: arb) -> arb:
+        return ((1 + f).log() - f) / (f * f)
+
+    def series(degree: int) -> list[float]:
+        return [nearest(c) for c in interpolation(remainder, low, high, degree)]
+
+    return "\n".join(
+        [
+            array(
+                "log_short_reciprocal",
+                [c / 32 for c in reciprocals],
+                "1/m to five bits for m in [1 + i/16, 1 + (i+1)/16)",
+                aligned=True,
+            ),
+            array("log_short_head", [h for h, _ in parts], "-log of it, 40 bits", aligned=True),
+            array("log_short_tail", [t for _, t in parts], "what they leave over", aligned=True),
+            array("log_short_series", series(9), "(log(1 + f) - f)/f^2 to 2^-64/f^2"),
+            array("log_short_series_8", series(8), "and to 2^-58/f^2"),
+        ]
+    )
+
+
+def log_gamma_of_quarters() -> str:
+    """log(2^v Gamma(1 + v)) = sum_k c_k d^k, d = v - centre, on the 16 intervals that the exponent and the next two
+    bits of scale v + start tell apart; c_0 and c_1 are Taylor's."""
+    scale, start = Fraction(963, 1000), Fraction(107, 100)
+    edges = [Fraction(0)]
+    edges += [(2**e * (1 + Fraction(j, 4)) - start) / scale for e in range(4) for j in range(4)][1:]
+    edges.append((16 - start) / scale)
+    ln2 = arb(2).log()
+
+    def of(value: Fraction) -> arb:
+        return arb(value.numerator) / value.denominator
+
+    def function(v: arb) -> arb:
+        return (1 + v).lgamma() + v * ln2
+
+    centres: list[float] = []
+    rows: list[list[tuple[float, float]]] = []
+    for i in range(16):
+        low, high = edges[i], edges[i + 1]
+        # Short, so that v - centre is exact; 0 keeps the relative accuracy for v -> 0.
+        centre = Fraction(round((low + high) * 32), 64) if i else Fraction(0)
+        at = of(centre)
+        value = function(at) if i else arb(0)
+        slope = (1 + at).digamma() + ln2
+
+        def remainder(
+            d: arb, at: arb = at, value: arb = value, slope: arb = slope
+        ) -> arb:
+            return (function(at + d) - value - d * slope) / (d * d)
+
+        rest = interpolation(remainder, of(low - centre), of(high - centre), LOG_GAMMA_DEGREE - 2)
+        centres.append(float(centre))
+        rows.append([fixed_point(value), twofold(slope), *(twofold(c) for c in rest)])
+    # The low two bits of the exponent of 1 are both set: its intervals come last.
+    order = [*range(4, 16), *range(4)]
+    heads = [rows[i][k][0] for k in range(LOG_GAMMA_DEGREE + 1) for i in order]
+    tails = [rows[i][k][1] for k in range(3) for i in order]
+    return "\n".join(
+        [
+            f"constexpr int log_gamma_degree = {LOG_GAMMA_DEGREE};",
+            f"constexpr double log_gamma_scale = {literal(float(scale))};",
+            f"constexpr double log_gamma_start = {literal(float(start))};",
+            array("log_gamma_centre", [centres[i] for i in order], "by interval", aligned=True),
+            array("log_gamma_quarters", heads, "c_k, 16 for each k", aligned=True),
+            array("log_gamma_quarters_tail", tails, "what c_0 to c_2 leave over", aligned=True),
+        ]
+    )
+
+
 def quadrature(
     name: str,
     w_low: float,
@@ -308,7 +412,9 @@ def render() -> str:
         array("debye_q", [nearest(c) for c in flat], "q[k][i] at index (k-1)(k+2)/2 + i"),
         array("debye_q_tail", [twofold(c)[1] for c in flat], "what the doubles above leave over"),
         logarithm_table(),
+        shorter_logarithm(),
         log_gamma_tables(),
+        log_gamma_of_quarters(),
         quadrature("quadrature_1", 0.5, 3.0, 0.5, 15.5, 58),
         quadrature("quadrature_3", 3.0, 8.0, 0.5, 4.0, 58),
         quadrature("quadrature_8", 8.0, 24.75, 0.5, 4.0, 58),

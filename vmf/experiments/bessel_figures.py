@@ -23,13 +23,13 @@ SYMBOLS = {"log_iv": "log $I_v(x)$", "log_kv": "log $K_v(x)$"}
 
 # Codes of kernels/include/vmf/regions.hpp; the families of I and K share some numbers.
 _UNIFORM = {
-    7: "uniform, 20 terms", 8: "uniform, 13 terms", 9: "uniform, 10 terms",
-    10: "uniform, 7 terms", 11: "uniform, 4 terms",
+    8: "uniform, 20 terms", 9: "uniform, 13 terms", 10: "uniform, 10 terms",
+    11: "uniform, 7 terms", 12: "uniform, 4 terms",
 }  # fmt: skip
 REGIONS: dict[str, dict[int, str]] = {
     "log_iv": {
-        0: "special", 1: "near the origin", 4: "power series",
-        2: "shifted order, 16 steps", 3: "shifted order, 8 steps", **_UNIFORM,
+        0: "special", 3: "two terms", 4: "power series, x < 1", 5: "power series, x < 6",
+        6: "power series, x < 12", 7: "power series, x < 24.5", **_UNIFORM,
     },
     "log_kv": {
         0: "special", 1: "Temme's series", 2: "trapezoidal rule, w < 3",

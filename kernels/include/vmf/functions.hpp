@@ -12,7 +12,6 @@
 #pragma once
 
 #include "debye_quick.hpp"
-#include "near_origin.hpp"
 #include "near_zero.hpp"
 #include "regions.hpp"
 #include "vmf.hpp"
@@ -31,15 +30,16 @@ struct OfOrder {
     template <int R>
     static constexpr bool has_finer = false;
     static constexpr bool debye_nests = false;
-    static constexpr int first_region = 2;
-    static constexpr int last_small_region = 3;
+    static constexpr bool of_k = false;
+    // The regions below the Debye ones.
+    static constexpr int first_region = region_shifted16;
+    static constexpr int last_small_region = region_shifted8;
 };
 
-// The regions below the Debye ones: for I 2 and 3, with near_origin 1 and power_series or half_order 4
-// where a function has them.
 struct OfOrderK : OfOrder {
-    static constexpr int first_region = 1;
-    static constexpr int last_small_region = 6;
+    static constexpr bool of_k = true;
+    static constexpr int first_region = region_temme;
+    static constexpr int last_small_region = region_quadrature8v;
 };
 template <class F>
 constexpr bool uses_region(int r) {
@@ -62,14 +62,20 @@ constexpr int shift_of() {
     return R == region_shifted8 ? 8 : 16;
 }
 
+// The last term that each region of the power series takes.
+template <int R>
+constexpr int last_term_of() {
+    return R == region_series9 ? 9 : R == region_series18 ? 18 : R == region_series26 ? 26 : 39;
+}
+
 template <bool scaled>
 struct LogI : OfOrder {
-    static constexpr int first_region = 1;
-    static constexpr int last_small_region = 4;
+    static constexpr int first_region = region_tiny;
+    static constexpr int last_small_region = region_series39;
     static constexpr bool repairs = !scaled;  // log I - x < 0
     static constexpr bool debye_nests = !scaled;
     template <int R>
-    static constexpr bool has_finer = R == region_power_series || R == region_near_origin || R >= region_debye20;
+    static constexpr bool has_finer = repairs && R != region_series39;
     template <int R, class T>
     VMF_FN static auto doubtful(T v, T x, T y) { return doubtful_log_i<R>(v, x, y); }
     template <int R, class T>
@@ -84,12 +90,11 @@ struct LogI : OfOrder {
     VMF_FN static T region(T v, T x) { return region_log_i(v, x); }
     template <int R, class T>
     VMF_FN static T at(T v, T x) {
-        if constexpr (R == region_near_origin) {
-            const NearOrigin<T> t = near_origin_terms(v, x);
-            return scaled ? (t.power + t.series) - x : t.power + t.series;
-        } else if constexpr (R == region_power_series) {
-            return power_series_log_i<scaled>(v, x);
-        } else if constexpr (is_shifted<R>()) {
+        if constexpr (R == region_tiny) {
+            return tiny_argument_log_i<scaled>(v, x);
+        } else if constexpr (R >= region_series9 && R <= region_series39) {
+            return power_series_log_i<last_term_of<R>(), scaled>(v, x);
+        } else if constexpr (is_shifted<R>()) {  // for single.hpp
             return shifted_log_i<shift_of<R>(), scaled>(v, x);
         } else if constexpr (scaled || !quick_debye_serves<T>) {
             return debye_log_i<terms_of<R>(), scaled>(v, x);
@@ -156,7 +161,7 @@ struct LogK : OfOrderK {
 // I_v/I_(v-1) and its complement
 template <bool complement>
 struct IvRatio : OfOrder {
-    static constexpr int last_small_region = complement ? 4 : 3;
+    static constexpr int last_small_region = complement ? region_half_order : region_shifted8;
     // The complement changes sign next to v = 1/2; half_order_iv_ratio_c knows that for x >= 22, tanh at 1/2 itself.
     static constexpr bool repairs = complement;
     template <int R, class T>

@@ -1,7 +1,7 @@
 // log I, log K and log C_p again, one value at a time, where the fast value fell next to a zero of the logarithm: there
 // its error, small against 1, is large against the value.
 //
-// The same formulas as in debye.hpp, shifted_order.hpp, near_origin.hpp, quadrature.hpp and vmf.hpp (DLMF 10.41.3-4,
+// The same formulas as in debye.hpp, shifted_order.hpp, power_series.hpp, quadrature.hpp and vmf.hpp (DLMF 10.41.3-4,
 // 10.29.1, 10.25.2, 10.32.9), in more digits. N is the number type:
 //
 //   Twofold    about 2^-100 of the largest term, or quicker, with 26 or 44 for 60 below, 2^-68; serves unless the value is
@@ -15,14 +15,13 @@
 //
 // There is a step between where the fast formula leaves 1 to 4 eps, not 2^-56, so that a wide band of values needs a
 // little more: finer_log_k, the quadrature again with 64-bit terms, for quadrature.hpp and temme.hpp, and finer_log_i,
-// the power series again in two doubles, for power_series.hpp and near_origin.hpp. Both are for lanes of any type.
+// the power series again in two doubles, for power_series.hpp. Both are for lanes of any type.
 //
 // doubtful_log_i, doubtful_log_k and doubtful_log_normalizer below say which values these are. Against Arb, on 25 000
 // random points from 4 ulps to 10 % off a zero (orders 1e-3..1e7, near the origin 1e-290..1/16), the near_zero functions
 // erred by 0.6 eps of the value at most. log I - x is never 0: no repair there.
 #pragma once
 
-#include "near_origin.hpp"
 #include "power_series.hpp"
 #include "quadrature.hpp"
 #include "regions.hpp"
@@ -347,7 +346,8 @@ VMF_SLOW_FN N descended_log_normalizer(double v, double x, bool scaled, Effort e
     return turn - (scaled ? d.p.w_minus_x : d.p.w) - log_of(two_pi_n) - d.rest;
 }
 
-// log I_v(x), v < 1/16, x < 1 (near_origin.hpp). x below 2^-120 is lifted by 2^300, v and the value by 2^600: there
+// log I_v(x), v < 1/16, x < 1: v (log(x/2) - log Gamma(1 + v)/v) + log S, log Gamma by its Taylor series (DLMF 5.7.3) and
+// S of power_series.hpp. x below 2^-120 is lifted by 2^300, v and the value by 2^600: there
 // log(1 + s) = s, and products of tails stay clear of underflow.
 template <class N>
 VMF_SLOW_FN N near_origin_log_i(double v, double x, double& lift_back) {
@@ -516,8 +516,8 @@ VMF_FN T finer_quadrature_log_k(T v, T x) {
     return -assemble_log_i<scaled>(v, p, angle, -l, T(0.0));
 }
 
-// I between: power_series.hpp and near_origin.hpp with the sum S, Stirling's series and the logarithms in two doubles,
-// for lanes. Error 2^-64 and, near the origin, 2^-62 of the larger term.
+// I between: power_series.hpp with the sum S, log Gamma and the logarithms in two doubles, for lanes. Error 2^-60 and, for
+// v -> 0, 2^-60 of the larger term.
 
 // S - 1 of power_series.hpp: numerator and denominator with their rounding errors, which obey the same recurrences.
 template <int terms, class T>
@@ -542,33 +542,25 @@ VMF_FN Twofold<T> finer_power_series_less_one(T v, T x) {
     return (y * numerator) / (denominator * two_sum(T(1.0), v));
 }
 
-template <class T>
+template <int terms, class T>
 VMF_FN T finer_power_series_log_i(T v, T x) {
-    const Twofold<T> one_plus = finer_power_series_less_one<20>(v, x) + T(1.0);
-    return power_series_assembled<false>(v, x, one_plus);
-}
-
-template <class T>
-VMF_FN T finer_near_origin_log_i(T v, T x) {
-    T high = T(log_gamma_ratio[15]);
-    for (int k = 14; k >= 5; --k) high = fma_(high, v, T(log_gamma_ratio[k]));
-    Twofold<T> ratio = {high, T(0.0)};
-    for (int k = 4; k >= 0; --k) {
-        ratio = ratio * v + Twofold<T>{T(log_gamma_ratio[k]), T(log_gamma_ratio_tail[k])};
-    }
-    const Twofold<T> power = (log_half_of(x) - ratio) * v;
-    const Twofold<T> s = finer_power_series_less_one<9>(v, x);
-    const Twofold<T> series = log_twofold(s + T(1.0));
-    // s itself keeps its digits where log(1 + s) = s
-    const auto tiny = s.hi < T(0x1p-110);
-    const Twofold<T> sum = power + Twofold<T>{select(tiny, s.hi, series.hi), select(tiny, s.lo, series.lo)};
+    const Twofold<T> power = log_twofold(Twofold<T>{x, T(0.0)}) * v;
+    const Twofold<T> s = finer_power_series_less_one<terms>(v, x);
+    Twofold<T> log_s = log_twofold(s + T(1.0));
+    // s itself keeps its digits where it is small.
+    const auto small = s.hi < T(0x1p-27);
+    const T second = (s.hi * s.hi) * fma_(s.hi, T(1.0 / 3.0), T(-0.5));
+    log_s = {select(small, s.hi, log_s.hi), select(small, s.lo + second, log_s.lo)};
+    const Twofold<T> sum = (power - finer_log_gamma(v)) + log_s;
     return sum.hi + sum.lo;
 }
 
 template <int R, class T>
 VMF_FN T finer_log_i(T v, T x) {
-    if constexpr (R == region_near_origin) return finer_near_origin_log_i(v, x);
-    else return finer_power_series_log_i(v, x);
+    if constexpr (R == region_tiny) return finer_power_series_log_i<2>(v, x);
+    else if constexpr (R == region_series9) return finer_power_series_log_i<9>(v, x);
+    else if constexpr (R == region_series18) return finer_power_series_log_i<20>(v, x);
+    else return finer_power_series_log_i<29>(v, x);
 }
 
 // R: the region of regions.hpp, below debye20
@@ -631,7 +623,7 @@ inline VMF_SLOW_FN double near_zero_log_normalizer(double v, double x, bool scal
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Which values y need it. Where these are false the relative error of the fast value is < 7 eps. The fast errors they
-// rest on, besides the rounding of y: I 0.08 eps + 2^-71 v, by the power series 1.5 eps, near the origin 0.7 eps x^2;
+// rest on, besides the rounding of y: I 0.08 eps + 2^-71 v, by the power series 2.2 eps for x >= 6, 1.6 eps for x >= 1, else 0.8 eps x^2;
 // K 1.7 eps by quadrature, 3.8 eps by Temme's series, else 0.08 eps + 2^-71 v; C_p 0.05 eps + 2^-67 max(v, x).
 
 // x^2 as far as registers square it
@@ -650,9 +642,9 @@ VMF_FN auto finer_doubtful_debye(T v, T y) { return abs_(y) < fma_(v, T(0x1p-20)
 template <int R, class T>
 VMF_FN auto doubtful_log_i(T v, T x, T y) {
     // Near the origin two terms of opposite sign cancel, each about x^2/4.
-    if constexpr (R == region_near_origin) return abs_(y) < T(0.125) * near_origin_size(x);
-    else if constexpr (R == region_power_series) return abs_(y) < T(0.25);
-    else if constexpr (R < region_debye20) return abs_(y) < fma_(v, T(0x1p-20), T(0x1p-6));
+    if constexpr (R == region_tiny || R == region_series9) return abs_(y) < T(0.125) * near_origin_size(x);
+    else if constexpr (R == region_series18) return abs_(y) < T(0.25);
+    else if constexpr (R < region_debye20) return abs_(y) < T(0.375);
     else return doubtful_quick_debye(v, y);
 }
 
@@ -674,7 +666,7 @@ VMF_FN auto doubtful_log_normalizer(T v, T x, T y) {
 template <int R, class T>
 VMF_FN auto finer_doubtful_log_i(T v, T x, T y) {
     if constexpr (R >= region_debye20) return finer_doubtful_debye(v, y);
-    else if constexpr (R == region_near_origin) return abs_(y) < T(0x1p-9) * near_origin_size(x);
+    else if constexpr (R == region_tiny || R == region_series9) return abs_(y) < T(0x1p-9) * near_origin_size(x);
     else return abs_(y) < T(0x1p-10);
 }
 template <int R, class T>

@@ -1,78 +1,81 @@
-// I_v(x) for x < 6 and v < 15.5 by its power series (DLMF 10.25.2) and Stirling's series (DLMF 5.11.1) at v' = v + 16:
+// I_v(x) for v < 15.5 and w = hypot(v, x) < 24.5 by its power series (DLMF 10.25.2), all of whose terms are positive:
 //
-//   I_v(x) = (x/2)^v/Gamma(v + 1) S,   S = sum_k (x^2/4)^k/(k! (v + 1)_k),   Gamma(v + 1) = Gamma(v' + 1)/P,
-//   P = (v + 1) (v + 2) ... (v + 16) = product over k = 1..8 of  v (v + 17) + k (17 - k),
+//   log I_v(x) = v log x - log(2^v Gamma(1 + v)) + log S,   S = sum_k (x^2/4)^k/(k! (v + 1)_k).
 //
-//   log I_v(x) = v' - v log(2 v'/x) + log(P S/v'^16) - log(2 pi v')/2 - sum_k B_2k/(2k (2k - 1)) v'^(1-2k).
+// S is one quotient, error < 4 ulp where S is large and relatively accurate in S - 1 where x < 1. The last term taken is
+// the 9th for x < 1, the 18th for x < 6, the 26th for x < 12 and the 39th beyond; truncation < 2^-57 max(1, log S).
+// For x < 2^-29, S = 1 + x^2/4 (1 - v) to 2^-57 of log I.
 //
-// P is a compensated product; S is one quotient, its terms all positive, error < 4 ulp where S is large and below 1 ulp
-// where it is near 1. 20 terms: truncation < 2^-60. Seven of Stirling's: < 2^-63. This is shifted_order.hpp with x put
-// to 0 in the expansion, and twice as fast.
+// Where v and log I both tend to 0 every part keeps its relative accuracy: log I_0(x) = x^2/4 - ... is right to the last
+// digits down to underflow.
 #pragma once
 
-#include "debye.hpp"
+#include "log_gamma.hpp"
 
 namespace VMF_NAMESPACE {
 
-// S - 1
-template <int terms, class T>
-VMF_FN T power_series_less_one(T v, T x) {
+// S = 1 + above/below
+template <class T>
+struct PowerSeries {
+    T above, below;
+};
+
+// The terms from the j-th down to the second, unrolled at compile time.
+template <int j, class T>
+VMF_FN PowerSeries<T> power_series_steps(T v, T y, T numerator, T denominator) {
+    if constexpr (j == 1) {
+        return {numerator, denominator};
+    } else {
+        const T product = denominator * fma_(v, T(double(j)), T(double(j) * j));
+        return power_series_steps<j - 1>(v, y, fma_(y, numerator, product), product);
+    }
+}
+
+template <int last, class T>
+VMF_FN PowerSeries<T> power_series(T v, T x) {
+    const T half = T(0.5) * x;
+    const T y = half * half;
+    const T denominator = fma_(v, T(double(last)), T(double(last) * last));
+    const PowerSeries<T> s = power_series_steps<last - 1>(v, y, denominator + y, denominator);
+    T above = y * s.above;
+    // y S'/S = (w - v)/2 nearly: what the rounding of y amounts to.
+    if constexpr (last > 9) above = fma_(fms_(half, half, y) * fma_(x, T(0.48), T(-0.3) * v), s.above, above);
+    return {above, s.below * (v + T(1.0))};
+}
+
+// log I_v(x) or, scaled, log I_v(x) - x, given log S
+template <bool scaled, class T>
+VMF_FN T power_series_assembled(T v, T x, LogParts<T> log_s) {
+    const LogParts<T> l = log_parts(x);
+    const Twofold<T> log_x = fast_two_sum(l.whole, l.f);
+    const Twofold<T> power = two_product(v, log_x.hi);
+    const LogGamma<T> gamma = log_gamma(v);
+    const Twofold<T> t = two_difference(log_s.whole - gamma.whole, gamma.linear.hi);
+    const Twofold<T> u = two_sum(power.hi, t.hi);
+    const T small = (fma_(v, log_x.lo + l.rest, power.lo) - (gamma.linear.lo + gamma.rest)) + log_s.rest;
+    const T rest = log_s.f + (small + (t.lo + u.lo));
+    if constexpr (scaled) {
+        const Twofold<T> value = two_difference(u.hi, x);
+        return value.hi + (value.lo + rest);
+    } else {
+        return u.hi + rest;
+    }
+}
+
+// x < 2^-29
+template <bool scaled, class T>
+VMF_FN T tiny_argument_log_i(T v, T x) {
     const T half = max_(T(0.5) * x, T(smallest_to_square));
     const T y = half * half;
-    T numerator = T(1.0);
-    T denominator = T(1.0);
-    for (int j = terms; j >= 2; --j) {
-        const T c = fma_(v, T(double(j)), T(double(j) * j));
-        numerator = fma_(denominator, c, y * numerator);
-        denominator = denominator * c;
-    }
-    return y * numerator / (denominator * (v + T(1.0)));
+    return power_series_assembled<scaled>(v, x, LogParts<T>{T(0.0), fnma_(y, v, y), T(0.0)});
 }
 
-// log I_v(x) given S
-template <bool scaled, class T>
-VMF_FN T power_series_assembled(T v, T x, Twofold<T> one_plus) {
-    const T v_hi = (v + T(48.0)) - T(48.0);  // a multiple of 2^-47: v_hi + 16 is exact
-    const Twofold<T> top = {v_hi + T(16.0), v - v_hi};
-
-    const Twofold<T> vv = two_product(v, v);
-    const Twofold<T> v17 = two_product(v, T(17.0));
-    const Twofold<T> q = vv + v17;
-    Twofold<T> product = q + T(16.0);
-    for (int k = 2; k <= 8; ++k) {
-        const Twofold<T> f = two_sum(q.hi, T(double(k * (17 - k))));
-        const Twofold<T> p = two_product(product.hi, f.hi);
-        product = {p.hi, fma_(product.hi, f.lo + q.lo, fma_(product.lo, f.hi, p.lo))};
-    }
-    const Twofold<T> g = (product / power<16>(top)) * one_plus;
-    const Twofold<T> l = log_twofold<LogHalfOverPi>(square(g) / top);
-
-    // The first term, 1/(12 v'), with its remainder; the others are below 2^-20.
-    const T inverse = reciprocal_(top.hi);
-    const T rest = fnma_(inverse, top.hi, T(1.0)) - inverse * top.lo;
-    const T first = inverse * T(1.0 / 12.0);
-    const T s = inverse * inverse;
-    T stirling = T(1.0 / 156.0);
-    stirling = fma_(stirling, s, T(-691.0 / 360360.0));
-    stirling = fma_(stirling, s, T(1.0 / 1188.0));
-    stirling = fma_(stirling, s, T(-1.0 / 1680.0));
-    stirling = fma_(stirling, s, T(1.0 / 1260.0));
-    stirling = fma_(stirling, s, T(-1.0 / 360.0));
-    stirling = stirling * (s * inverse) + first * rest;
-    stirling = stirling + fnma_(first, T(12.0), inverse) * T(1.0 / 12.0);
-
-    const Twofold<T> angle = asinh_ratio(Twofold<T>{top.hi + top.hi, top.lo + top.lo}, x);
-    Polar<T> p;
-    p.w = top;
-    const Twofold<T> below = two_difference(top.hi, x);
-    p.w_minus_x = {below.hi, below.lo + top.lo};
-    const Twofold<T> half_log = two_difference(T(0.5) * l.hi, first);
-    return assemble_log_i<scaled>(v, p, angle, Twofold<T>{half_log.hi, fma_(T(0.5), l.lo, half_log.lo)}, -stirling);
-}
-
-template <bool scaled, class T>
+template <int last, bool scaled, class T>
 VMF_FN T power_series_log_i(T v, T x) {
-    return power_series_assembled<scaled>(v, x, two_sum(T(1.0), power_series_less_one<20>(v, x)));
+    const PowerSeries<T> s = power_series<last>(v, x);
+    const T reciprocal = reciprocal_(s.below);
+    if constexpr (last == 9) return power_series_assembled<scaled>(v, x, log1p_parts(s.above * reciprocal));
+    else return power_series_assembled<scaled>(v, x, log_parts_short(fma_(s.above, reciprocal, T(1.0))));
 }
 
 }  // namespace VMF_NAMESPACE

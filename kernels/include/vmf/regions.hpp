@@ -7,13 +7,11 @@
 //   debye10      w >= 80                           debye10      w >= 80
 //   debye13      w >= 42                           debye13      w >= 42
 //   debye20      w >= 24.5 or v >= 15.5            debye20      w >= 24.5 or v >= 15.5 or (v >= 12.75 and x < 1/2)
-//   near_origin  v < 1/16 and x < 1 (log I only)   temme        x < 1/2
-//   power_series x < 6 (log I only)                quadrature   the rest, by w: < 3, < 8, < 24.5; by v: > 4
-//   shifted8     v >= 7.5
-//   shifted16    the rest
+//   shifted8     v >= 7.5                          temme        x < 1/2
+//   shifted16    the rest                          quadrature   the rest, by w: < 3, < 8, < 24.5; by v: > 4
 //
-// 1 - I_v/I_(v-1) has a row of its own on top: half_order, v < 1 and x >= 22. The other functions of I take a shifted
-// order where log I takes near_origin or power_series.
+// log I has other rows in place of the shifted orders: tiny, x < 2^-29; series9, x < 1; series18, x < 6; series26,
+// x < 12; series39, the rest. 1 - I_v/I_(v-1) has one more on top: half_order, v < 1 and x >= 22.
 //
 // Numbers are doubles so that the choice vectorises with everything else.
 #pragma once
@@ -24,23 +22,26 @@ namespace VMF_NAMESPACE {
 
 enum Region : int {
     region_special = 0,
-    region_near_origin = 1,
-    region_shifted16 = 2,
-    region_shifted8 = 3,
-    region_half_order = 4,
-    region_power_series = 4,
+    region_shifted16 = 1,
+    region_shifted8 = 2,
+    region_half_order = 3,
+    region_tiny = 3,
+    region_series9 = 4,
+    region_series18 = 5,
+    region_series26 = 6,
+    region_series39 = 7,
     region_temme = 1,
     region_quadrature1 = 2,
     region_quadrature3 = 3,
     region_quadrature8 = 4,
     region_quadrature3v = 5,
     region_quadrature8v = 6,
-    region_debye20 = 7,
-    region_debye13 = 8,
-    region_debye10 = 9,
-    region_debye7 = 10,
-    region_debye4 = 11,
-    region_count = 12,
+    region_debye20 = 8,
+    region_debye13 = 9,
+    region_debye10 = 10,
+    region_debye7 = 11,
+    region_debye4 = 12,
+    region_count = 13,
 };
 
 // The least w^2 from which so many terms serve; 0 for other numbers of terms.
@@ -79,8 +80,10 @@ VMF_FN T shifted_region(T v) {
 
 template <class T>
 VMF_FN T region_log_i(T v, T x) {
-    T small = select(x < T(6.0), T(double(region_power_series)), shifted_region(v));
-    small = select((v < T(0.0625)) & (x < T(1.0)), T(double(region_near_origin)), small);
+    T small = select(x < T(12.0), T(double(region_series26)), T(double(region_series39)));
+    small = select(x < T(6.0), T(double(region_series18)), small);
+    small = select(x < T(1.0), T(double(region_series9)), small);
+    small = select(x < T(0x1p-29), T(double(region_tiny)), small);
     // Where log(1 + s) = x^2/4 is all there is of log I and too small to be squared in registers.
     small = select((v < T(0x1p-450)) & (x < T(0x1p-240)), T(double(region_special)), small);
     return unless_special<false>(v, x, debye_region(v, x, small));

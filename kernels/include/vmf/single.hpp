@@ -280,7 +280,6 @@ struct SinglePath<Concentration<complement>> : InSingle {
 template <class F>
 VMF_FN int single_region(Single order, Single argument) {
     using Path = SinglePath<F>;
-    constexpr bool of_k = F::last_small_region == OfOrderK::last_small_region;
     const float v = order.value, x = argument.value;
     if (!(v >= 0.0f && v < 0x1p+60f && x >= 0x1p-40f && x < 0x1p+60f)) return region_special;
     if (Path::origin && v < 0.0625f && x < 1.0f) return region_special;
@@ -288,7 +287,7 @@ VMF_FN int single_region(Single order, Single argument) {
     const float ww = ::fmaf(v, v, x * x);
     if (ww >= 27.5f * 27.5f || v >= 17.0f) return region_debye4;
     if (ww >= 12.5f * 12.5f || v >= 8.0f) return region_debye7;
-    if constexpr (of_k) {
+    if constexpr (F::of_k) {
         if (x < 0.5f) return Path::temme ? region_temme : region_special;
         if (x < Path::quadrature_from) return region_special;
         return ww < 16.0f ? region_quadrature1 : region_quadrature8;
@@ -324,11 +323,10 @@ VMF_SLOW_FN float in_double(float a, float x) {
 // NAME(a, x) for floats: the value in region R, R + 1, ...
 template <class F, int R = 1>
 VMF_FN Single single_value_in(int region, Single v, Single x) {
-    constexpr bool of_k = F::last_small_region == OfOrderK::last_small_region;
     if constexpr (R == region_debye4) {
         return F::template at<region_debye4>(v, x);
     } else if constexpr (R == region_debye7 ||
-                         (of_k ? R == region_quadrature1 || R == region_quadrature8 || (SinglePath<F>::temme && R == region_temme)
+                         (F::of_k ? R == region_quadrature1 || R == region_quadrature8 || (SinglePath<F>::temme && R == region_temme)
                                : R == region_shifted8)) {
         return region == R ? F::template at<R>(v, x) : single_value_in<F, R + 1>(region, v, x);
     } else {
