@@ -29,26 +29,17 @@ VMF_FN T log_short_polynomial(const double* series, T f) {
     return sum;
 }
 
-// log a to 2^-63
-template <class T>
+// log a: to 2^-63 with 10 terms, 2^-58 with 9, 2^-53 with 8
+template <int terms, class T>
 VMF_FN LogParts<T> log_parts(T a) {
+    static_assert(terms >= 8 && terms <= 10);
+    const double* series = terms == 10 ? log_short_series10 : terms == 9 ? log_short_series9 : log_short_series8;
     const T m = mantissa_of(a);
     const T e = exponent_of(a);
     const T f = fms_(m, lookup16(log_short_reciprocal, m), T(1.0));
     const T tail = fma_(e, T(ln2_tail), lookup16(log_short_tail, m));
     return {fma_(e, T(ln2_head), lookup16(log_short_head, m)), f,
-            fma_(f * f, log_short_polynomial<10>(log_short_series, f), tail)};
-}
-
-// log a to 2^-57
-template <class T>
-VMF_FN LogParts<T> log_parts_short(T a) {
-    const T m = mantissa_of(a);
-    const T e = exponent_of(a);
-    const T f = fms_(m, lookup16(log_short_reciprocal, m), T(1.0));
-    const T tail = fma_(e, T(ln2_tail), lookup16(log_short_tail, m));
-    return {fma_(e, T(ln2_head), lookup16(log_short_head, m)), f,
-            fma_(f * f, log_short_polynomial<9>(log_short_series_8, f), tail)};
+            fma_(f * f, log_short_polynomial<terms>(series, f), tail)};
 }
 
 // log(1 + s), 0 <= s < 1, relatively accurate
@@ -58,14 +49,14 @@ VMF_FN LogParts<T> log1p_parts(T s) {
     const T c = lookup16(log_short_reciprocal, a.hi);
     const T f = fma_(a.lo, c, fms_(a.hi, c, T(1.0)));
     return {lookup16(log_short_head, a.hi), f,
-            fma_(f * f, log_short_polynomial<9>(log_short_series_8, f), lookup16(log_short_tail, a.hi))};
+            fma_(f * f, log_short_polynomial<9>(log_short_series9, f), lookup16(log_short_tail, a.hi))};
 }
 
-// log(2^v Gamma(1 + v)), the sum of the three
+// log(2^v Gamma(1 + v)) = whole + slope d + rest
 template <class T>
 struct LogGamma {
     T whole;  // a multiple of 2^-40
-    Twofold<T> linear;
+    T slope, d;
     T rest;
 };
 
@@ -75,9 +66,8 @@ VMF_FN LogGamma<T> log_gamma(T v) {
     const T d = v - lookup_quarter(log_gamma_centre, place);
     T sum = lookup_quarter(log_gamma_quarters + 16 * log_gamma_degree, place);
     for (int k = log_gamma_degree - 1; k >= 2; --k) sum = fma_(sum, d, lookup_quarter(log_gamma_quarters + 16 * k, place));
-    const T tail = fma_(lookup_quarter(log_gamma_quarters_tail + 16, place), d, lookup_quarter(log_gamma_quarters_tail, place));
-    return {lookup_quarter(log_gamma_quarters, place), two_product(lookup_quarter(log_gamma_quarters + 16, place), d),
-            fma_(d * d, sum, tail)};
+    return {lookup_quarter(log_gamma_quarters, place), lookup_quarter(log_gamma_quarters + 16, place), d,
+            fma_(d * d, sum, lookup_quarter(log_gamma_quarters_tail, place))};
 }
 
 // The same to 2^-62

@@ -43,39 +43,48 @@ VMF_FN PowerSeries<T> power_series(T v, T x) {
     return {above, s.below * (v + T(1.0))};
 }
 
-// log I_v(x) or, scaled, log I_v(x) - x, given log S
-template <bool scaled, class T>
-VMF_FN T power_series_assembled(T v, T x, LogParts<T> log_s) {
-    const LogParts<T> l = log_parts(x);
-    const Twofold<T> log_x = fast_two_sum(l.whole, l.f);
-    const Twofold<T> power = two_product(v, log_x.hi);
-    const LogGamma<T> gamma = log_gamma(v);
-    const Twofold<T> t = two_difference(log_s.whole - gamma.whole, gamma.linear.hi);
-    const Twofold<T> u = two_sum(power.hi, t.hi);
-    const T small = (fma_(v, log_x.lo + l.rest, power.lo) - (gamma.linear.lo + gamma.rest)) + log_s.rest;
-    const T rest = log_s.f + (small + (t.lo + u.lo));
-    if constexpr (scaled) {
-        const Twofold<T> value = two_difference(u.hi, x);
-        return value.hi + (value.lo + rest);
-    } else {
-        return u.hi + rest;
-    }
-}
-
-// x < 2^-29
-template <bool scaled, class T>
-VMF_FN T tiny_argument_log_i(T v, T x) {
-    const T half = max_(T(0.5) * x, T(smallest_to_square));
-    const T y = half * half;
-    return power_series_assembled<scaled>(v, x, LogParts<T>{T(0.0), fnma_(y, v, y), T(0.0)});
+// a b to the next multiple of 2^-42, |a b| < 500, and what is left of it: sums of such multiples are exact.
+template <class T>
+VMF_FN Twofold<T> fixed_point_product(T a, T b) {
+    const T shift = T(0x1.8p+10);
+    const T head = fma_(a, b, shift) - shift;
+    return {head, fms_(a, b, head)};
 }
 
 template <int last, bool scaled, class T>
 VMF_FN T power_series_log_i(T v, T x) {
     const PowerSeries<T> s = power_series<last>(v, x);
     const T reciprocal = reciprocal_(s.below);
-    if constexpr (last == 9) return power_series_assembled<scaled>(v, x, log1p_parts(s.above * reciprocal));
-    else return power_series_assembled<scaled>(v, x, log_parts_short(fma_(s.above, reciprocal, T(1.0))));
+    LogParts<T> log_s;
+    if constexpr (last == 9) log_s = log1p_parts(s.above * reciprocal);
+    else log_s = log_parts<9>(fma_(s.above, reciprocal, T(1.0)));
+
+    const LogParts<T> log_x = log_parts<10>(x);
+    const Twofold<T> power = fixed_point_product(v, log_x.whole);
+    const LogGamma<T> gamma = log_gamma(v);
+    const Twofold<T> linear = fixed_point_product(gamma.slope, gamma.d);
+    const T head = ((log_s.whole - gamma.whole) - linear.hi) + power.hi;
+    const T tail = fma_(v, log_x.f, fma_(v, log_x.rest, power.lo)) + (log_s.f + (log_s.rest - (linear.lo + gamma.rest)));
+    if constexpr (scaled) {
+        const Twofold<T> value = two_difference(head, x);
+        return value.hi + (value.lo + tail);
+    } else {
+        return head + tail;
+    }
+}
+
+// x < 2^-29: v log x is ten times the rest, or v so small that x^2/4 counts.
+template <bool scaled, class T>
+VMF_FN T tiny_argument_log_i(T v, T x) {
+    const T half = max_(T(0.5) * x, T(smallest_to_square));
+    const T y = half * half;
+    const LogParts<T> log_x = log_parts<8>(x);
+    const Twofold<T> power = two_product(v, log_x.whole);
+    const LogGamma<T> gamma = log_gamma(v);
+    const T log_s = fnma_(y, v, y);
+    const T rest = fma_(v, log_x.f, fma_(v, log_x.rest, power.lo)) + (log_s - fma_(gamma.slope, gamma.d, gamma.rest));
+    const T sum = rest - gamma.whole;
+    return scaled ? (power.hi - x) + sum : power.hi + sum;
 }
 
 }  // namespace VMF_NAMESPACE
