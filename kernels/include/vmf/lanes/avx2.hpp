@@ -109,6 +109,10 @@ VMF_FN Lanes lookup_sixteenth(const double* table, Lanes n) {
 VMF_FN Lanes scale_floor_(Lanes a, Lanes k) {
     return scale_(a, Lanes(_mm256_floor_pd(k.r)));
 }
+VMF_FN Lanes lookup_quarter(const double* table, Lanes u) {
+    const __m256i i = _mm256_and_si256(_mm256_srli_epi64(_mm256_castpd_si256(u.r), 50), _mm256_set1_epi64x(15));
+    return _mm256_i64gather_pd(table, i, 8);
+}
 VMF_FN Lanes lookup16(const double* table, Lanes m) {
     const __m256i i = _mm256_and_si256(_mm256_srli_epi64(_mm256_castpd_si256(m.r), 48), _mm256_set1_epi64x(15));
     return _mm256_i64gather_pd(table, i, 8);

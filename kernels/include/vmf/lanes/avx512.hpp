@@ -112,6 +112,10 @@ VMF_FN Lanes lookup_sixteenth(const double* table, Lanes n) {
 }
 VMF_FN Lanes scale_floor_(Lanes a, Lanes k) { return _mm512_scalef_pd(a.r, k.r); }
 
+VMF_FN Lanes lookup_quarter(const double* table, Lanes u) {
+    const __m512i i = _mm512_srli_epi64(_mm512_castpd_si512(u.r), 50);
+    return _mm512_permutex2var_pd(_mm512_loadu_pd(table), i, _mm512_loadu_pd(table + 8));
+}
 VMF_FN Lanes lookup16(const double* table, Lanes m) {
     const __m512i i = _mm512_srli_epi64(_mm512_castpd_si512(m.r), 48);
     return _mm512_permutex2var_pd(_mm512_loadu_pd(table), i, _mm512_loadu_pd(table + 8));

@@ -125,6 +125,10 @@ VMF_FN Pair<L> lookup_sixteenth(const double* table, Pair<L> n) {
     return {lookup_sixteenth(table, n.a), lookup_sixteenth(table, n.b)};
 }
 template <class L>
+VMF_FN Pair<L> lookup_quarter(const double* table, Pair<L> u) {
+    return {lookup_quarter(table, u.a), lookup_quarter(table, u.b)};
+}
+template <class L>
 VMF_FN Pair<L> lookup16(const double* table, Pair<L> m) { return {lookup16(table, m.a), lookup16(table, m.b)}; }
 
 }  // namespace VMF_NAMESPACE

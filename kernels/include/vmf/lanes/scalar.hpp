@@ -117,4 +117,7 @@ VMF_FN double scale_floor_(double a, double k) { return scale_(a, ::floor(k)); }
 // table[i], i the top four bits of the mantissa of m.
 VMF_FN double lookup16(const double* table, double m) { return table[(bits_of(m) >> 48) & 15]; }
 
+// table[i], i the last two bits of the exponent of u and the top two of its mantissa: the quarter of its octave.
+VMF_FN double lookup_quarter(const double* table, double u) { return table[(bits_of(u) >> 50) & 15]; }
+
 }  // namespace VMF_NAMESPACE
