@@ -542,8 +542,13 @@ def log_k_polynomials() -> str:
             x = x_low + arb(lean) * s / (1 - s) * (w - x_low)
             return log_k_less_exponent(((w - x) * (w + x)).sqrt(), x)
 
-        ends = (1 / (arb(w_high) + offset), 1 / (arb(w_low) + offset))
-        return interpolated(
+        # The first variable is y = first_shift (w - w_zero)/(w + offset), in these very doubles.
+        low, high = 1 / (arb(w_high) + offset), 1 / (arb(w_low) + offset)
+        w_zero = nearest(2 / (low + high) - offset)
+        shift = nearest(-(low + high) / (high - low))
+        middle = 1 / (arb(w_zero) + offset)
+        ends = (middle + middle / arb(shift), middle - middle / arb(shift))
+        table = interpolated(
             name,
             f"log K less its exponent, w in [{w_low}, {w_high}]",
             value,
@@ -551,12 +556,14 @@ def log_k_polynomials() -> str:
             (s_low, s_high),
             sizes,
             bits,
-        ).replace(
+        )
+        return table.replace(
             f"struct {name} {{",
             f"struct {name} {{\n"
             f"    static constexpr double x_low = {literal(x_low)};\n"
             f"    static constexpr double lean = {literal(lean)};\n"
-            f"    static constexpr double offset = {literal(offset)};",
+            f"    static constexpr double offset = {literal(offset)};\n"
+            f"    static constexpr double w_zero = {literal(w_zero)};",
         )
 
     def small(log_2x_over_pi: arb, u: arb) -> arb:

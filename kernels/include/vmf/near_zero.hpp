@@ -655,9 +655,9 @@ VMF_FN auto doubtful_log_i(T v, T x, T y) {
 template <int R, bool scaled, class T>
 VMF_FN auto doubtful_log_k(T v, T y) {
     if constexpr (R <= region_temme_log_k) return y < T(0.0);  // log K > 0.28 there
-    else if constexpr (R == region_interpolated0) return abs_(y) < T(0.125);
-    else if constexpr (R == region_interpolated1) return abs_(y) < T(0.1);
-    else if constexpr (R == region_interpolated3) return abs_(y) < T(0.0625);
+    else if constexpr (R == region_interpolated0) return abs_(y) < fma_(v, T(0.06), T(0.06));
+    else if constexpr (R == region_interpolated1) return abs_(y) < T(scaled ? 0.07 : 0.04);
+    else if constexpr (R == region_interpolated3) return abs_(y) < T(scaled ? 0.05 : 0.03);
     else if constexpr (R == region_interpolated8) return abs_(y) < T(0x1p-6);
     else if constexpr (scaled) return finer_doubtful_debye(v, y);
     else return doubtful_quick_debye(v, y);
