@@ -12,7 +12,7 @@
 //   shifted8     v >= 7.5
 //   shifted16    the rest
 //
-//   log K, instead of temme and quadrature
+//   log K has other rows below w = 24.5 and v = 15.5
 //   separated     x < 1/2 and v (2 - floor(log2 x)) >= 33
 //   small_order   v <= 1/2 and x < 2^-27
 //   temme         x < 0.3125, and x < 1/2 where w >= 1.118
