@@ -13,23 +13,26 @@ What is generated:
 * the table of 16 of the shorter logarithm and of log(2^v Gamma(1 + v)), with polynomials through Chebyshev's nodes;
 * the Taylor coefficients of Temme's Gamma_1 and Gamma_2 (N. M. Temme, J. Comput. Phys. 19, 1975) and of
   log Gamma(1 + v)/v (DLMF 5.7.3);
-* the nodes of the trapezoidal rule for K (DLMF 10.32.9 about its saddle point), chosen by the bounds in `quadrature`.
+* the nodes of the trapezoidal rule for K (DLMF 10.32.9 about its saddle point), chosen by the bounds in `quadrature`;
+* polynomials in two variables for log K, interpolated in Chebyshev points (`interpolated`).
 """
 
 from __future__ import annotations
 
 import argparse
 import math
+import re
 import sys
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
-from flint import arb, ctx
+from flint import acb, arb, arb_mat, ctx
 
 HEADER = Path(__file__).resolve().parent.parent / "kernels" / "include" / "vmf" / "coefficients.hpp"
 DEBYE_TERMS = 40
 LOG_GAMMA_DEGREE = 14
+SMALL_ORDER_DEGREE = 13
 ctx.prec = 256
 
 
@@ -402,6 +405,200 @@ def quadrature(
     )
 
 
+def small_order_tables() -> str:
+    """rho and -log(sin(pi v)/(pi v))/2 of small_order.hpp in powers of v^2."""
+
+    def rho(vv: arb) -> arb:
+        v = vv.sqrt()
+        return arb(2).log() + ((1 + v).lgamma() - (1 - v).lgamma()) / (2 * v)
+
+    def factor(vv: arb) -> arb:
+        angle = arb.pi() * vv.sqrt()
+        return -(angle.sin() / angle).log() / 2
+
+    def powers(function: Callable[[arb], arb]) -> list[float]:
+        quarter = arb(1) / 4
+        return [nearest(c) for c in interpolation(function, arb(0), quarter, SMALL_ORDER_DEGREE)]
+
+    return "\n".join(
+        [
+            f"constexpr int small_order_degree = {SMALL_ORDER_DEGREE};",
+            array("small_order_rho", powers(rho), "rho in powers of v^2"),
+            array("small_order_factor", powers(factor), "and half the log of pi v/sin(pi v)"),
+        ]
+    )
+
+
+def log_k(v: arb, x: arb) -> arb:
+    """log K_v(x), v no integer, to about 150 bits."""
+    with ctx.workprec(ctx.prec + 160):
+        value = acb(x).bessel_k(acb(v)).real.log()
+    if value.rad() > 2.0**-150:
+        raise ArithmeticError(f"log K_v(x) is not known well enough at v = {v}, x = {x}")
+    return value
+
+
+def log_k_less_exponent(v: arb, x: arb) -> arb:
+    """log K_v(x) + v eta + log(2 w/pi)/2, what debye.hpp expands in powers of 1/w."""
+    w = (v * v + x * x).sqrt()
+    return log_k(v, x) + w - v * ((v + w) / x).log() + (2 * w / arb.pi()).log() / 2
+
+
+def chebyshev(n: int) -> tuple[list[arb], arb_mat, arb_mat]:
+    """The n Chebyshev points, and the matrices from values there to coefficients of T_k and from these to powers."""
+    pi = arb.pi()
+    points = [((2 * i + 1) * pi / (2 * n)).cos() for i in range(n)]
+    transform = arb_mat(
+        [
+            [(pi * k * (2 * i + 1) / (2 * n)).cos() * (1 if k == 0 else 2) / n for i in range(n)]
+            for k in range(n)
+        ]
+    )
+    rows = [[0] * n for _ in range(n)]  # rows[k][j]: T_k = sum_j rows[k][j] z^j
+    rows[0][0] = 1
+    if n > 1:
+        rows[1][1] = 1
+    for k in range(2, n):
+        for j in range(n):
+            rows[k][j] = 2 * (rows[k - 1][j - 1] if j else 0) - rows[k - 2][j]
+    return points, transform, arb_mat(rows)
+
+
+def interpolated(
+    name: str,
+    comment: str,
+    value: Callable[[arb, arb], arb],
+    first_range: tuple[arb, arb],
+    second_range: tuple[arb, arb],
+    sizes: tuple[int, int],
+    bits: int,
+) -> str:
+    """sum_k (y^k sum_i c[k][i] z^i), k < rows, i < terms(k), for value(first, second); y and z are the arguments mapped
+    to [-1, 1].
+
+    Interpolation in sizes[0] x sizes[1] Chebyshev points; Chebyshev coefficients below 2^-bits are left out, the others
+    filled up so that terms(k) never grows, and turned into powers.
+    """
+    table = re.sub(r"(?<=[a-z])(?=[A-Z0-9])|(?<=K)(?=\d)", "_", name).lower()
+
+    def middle(ends: tuple[arb, arb]) -> arb:
+        return (ends[0] + ends[1]) / 2
+
+    def half(ends: tuple[arb, arb]) -> arb:
+        return (ends[1] - ends[0]) / 2
+
+    (y_points, y_transform, y_powers), (z_points, z_transform, z_powers) = map(chebyshev, sizes)
+    values = arb_mat(
+        [
+            [
+                value(
+                    middle(first_range) + y * half(first_range),
+                    middle(second_range) + z * half(second_range),
+                )
+                for z in z_points
+            ]
+            for y in y_points
+        ]
+    )
+    c = y_transform * values * z_transform.transpose()
+    terms = [0] * sizes[0]
+    for k in reversed(range(sizes[0])):
+        large = [i for i in range(sizes[1]) if abs(c[k, i]) > 2.0**-bits]
+        terms[k] = max([terms[k + 1] if k + 1 < sizes[0] else 0, *(i + 1 for i in large)])
+    rows = sum(1 for t in terms if t)
+    if rows > sizes[0] - 3 or terms[0] > sizes[1] - 3:
+        raise ArithmeticError(f"{name}: too few points, {rows} rows of up to {terms[0]} terms")
+    kept = arb_mat(
+        [[c[k, i] if i < terms[k] else arb(0) for i in range(sizes[1])] for k in range(sizes[0])]
+    )
+    powers = y_powers.transpose() * kept * z_powers
+    flat = [nearest(powers[k, i]) for k in range(rows) for i in range(terms[k])]
+    cells = ", ".join(str(t) for t in terms[:rows])
+    variables = "".join(
+        f"    static constexpr double {which}_scale = {literal(nearest(1 / half(ends)))};\n"
+        f"    static constexpr double {which}_shift = {literal(nearest(-middle(ends) / half(ends)))};\n"
+        for which, ends in (("first", first_range), ("second", second_range))
+    )
+    return "\n".join(
+        [
+            array(f"{table}_powers", flat, comment),
+            f"struct {name} {{",
+            f"    static constexpr int rows = {rows};",
+            "    static constexpr int terms(int k) {",
+            f"        constexpr int counts[{rows}] = {{{cells}}};",
+            "        return counts[k];",
+            "    }",
+            f"    VMF_FN static double power(int i) {{ return {table}_powers[i]; }}",
+            variables + "};",
+            "",
+        ]
+    )
+
+
+def log_k_polynomials() -> str:
+    """The tables of interpolated.hpp."""
+
+    def on_disc(
+        name: str, w_low: float, w_high: float, x_low: float, c_low: float, lean: float, offset: float,
+        sizes: tuple[int, int], bits: int,
+    ) -> str:  # fmt: skip
+        """log K less its exponent by 1/(w + offset) and s = (x - x_low)/(x - x_low + lean (w - x_low))."""
+        s_low, s_high = arb(c_low) / (arb(c_low) + arb(lean)), 1 / (1 + arb(lean))
+
+        def value(first: arb, s: arb) -> arb:
+            w = 1 / first - offset
+            x = x_low + arb(lean) * s / (1 - s) * (w - x_low)
+            return log_k_less_exponent(((w - x) * (w + x)).sqrt(), x)
+
+        # The first variable is y = first_shift (w - w_zero)/(w + offset), in these very doubles.
+        low, high = 1 / (arb(w_high) + offset), 1 / (arb(w_low) + offset)
+        w_zero = nearest(2 / (low + high) - offset)
+        shift = nearest(-(low + high) / (high - low))
+        middle = 1 / (arb(w_zero) + offset)
+        ends = (middle + middle / arb(shift), middle - middle / arb(shift))
+        table = interpolated(
+            name,
+            f"log K less its exponent, w in [{w_low}, {w_high}]",
+            value,
+            ends,
+            (s_low, s_high),
+            sizes,
+            bits,
+        )
+        return table.replace(
+            f"struct {name} {{",
+            f"struct {name} {{\n"
+            f"    static constexpr double x_low = {literal(x_low)};\n"
+            f"    static constexpr double lean = {literal(lean)};\n"
+            f"    static constexpr double offset = {literal(offset)};\n"
+            f"    static constexpr double w_zero = {literal(w_zero)};",
+        )
+
+    def small(log_2x_over_pi: arb, u: arb) -> arb:
+        x = log_2x_over_pi.exp() * arb.pi() / 2
+        v = (3 * u / (1 - u)).sqrt()
+        return log_k(v, x) + x + log_2x_over_pi / 2
+
+    low, high = 0.3125, 1.125
+    vv = high**2 - low**2
+    return "\n".join(
+        [
+            on_disc("LogK8", 8.0, 24.5, 0.0, 0.0, 1.0, 0.0, (15, 25), 57),
+            on_disc("LogK3", 3.0, 8.0, 0.0, 0.0625, 0.625, 1.0, (17, 28), 57),
+            on_disc("LogK1", 1.109375, 3.0, 0.5, 0.0, 1.0, 2.0, (22, 25), 57),
+            interpolated(
+                "LogK0",
+                f"log K + x + log(2 x/pi)/2 by log(2 x/pi) and v^2/(v^2 + 3), x in [{low}, {high}], w < {high}",
+                small,
+                ((2 * low / arb.pi()).log(), (2 * high / arb.pi()).log()),
+                (arb(0), arb(vv) / (arb(vv) + 3)),
+                (19, 20),
+                57,
+            ),
+        ]
+    )
+
+
 def render() -> str:
     q = debye(DEBYE_TERMS)
     flat = [c for row in q for c in row]
@@ -426,12 +623,12 @@ def render() -> str:
         quadrature("quadrature_8", 8.0, 24.75, 0.5, 4.0, 58),
         quadrature("quadrature_3v", 3.0, 8.0, 0.5, 15.5, 58),
         quadrature("quadrature_8v", 8.0, 24.75, 0.5, 15.5, 58),
-        quadrature("quadrature_finer_0", 0.15, 1.25, 0.15, 1.15, 64, tails=True),
+        quadrature("quadrature_finer_0", 0.3125, 1.125, 0.3125, 1.125, 64, tails=True),
         quadrature("quadrature_finer_1", 0.5, 3.0, 0.5, 15.5, 64, tails=True),
-        quadrature("quadrature_finer_3", 3.0, 8.0, 0.5, 4.0, 64, tails=True),
-        quadrature("quadrature_finer_8", 8.0, 24.75, 0.5, 4.0, 64, tails=True),
-        quadrature("quadrature_finer_3v", 3.0, 8.0, 0.5, 15.5, 64, tails=True),
-        quadrature("quadrature_finer_8v", 8.0, 24.75, 0.5, 15.5, 64, tails=True),
+        quadrature("quadrature_finer_3", 3.0, 8.0, 0.5, 15.5, 64, tails=True),
+        quadrature("quadrature_finer_8", 8.0, 24.75, 0.5, 15.5, 64, tails=True),
+        small_order_tables(),
+        log_k_polynomials(),
         constant("half_pi", pi / 2),
         "}  // namespace VMF_NAMESPACE",
         "",

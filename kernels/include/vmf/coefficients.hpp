@@ -1066,68 +1066,64 @@ VMF_TABLE double quadrature_8v_exp_minus[50] = {
     0x1.1eb805a03296cp-9, 0x1.fa0e9586aebc7p-10,
 };
 
-// Step 0.19921875, 44 nodes to the left and 32 to the right: w in [0.15, 1.25], x >= 0.15, v <= 1.15.
-constexpr double quadrature_finer_0_step = 0x1.9800000000000p-3;
-constexpr int quadrature_finer_0_left = 44;
-constexpr int quadrature_finer_0_right = 32;
+// Step 0.2001953125, 37 nodes to the left and 28 to the right: w in [0.3125, 1.125], x >= 0.3125, v <= 1.125.
+constexpr double quadrature_finer_0_step = 0x1.9a00000000000p-3;
+constexpr int quadrature_finer_0_left = 37;
+constexpr int quadrature_finer_0_right = 28;
 // cosh u_j - 1
-VMF_TABLE double quadrature_finer_0_cosh[44] = {
-    0x1.4633a4236a318p-6, 0x1.4972f34454352p-4, 0x1.78c893246c3fap-3, 0x1.56b2b88b6db8ep-2,
-    0x1.13b680e5e22d5p-1, 0x1.9b716ffa7ff71p-1, 0x1.23f8e278a9c51p+0, 0x1.900af8c6a3bbcp+0,
-    0x1.0b1e50c8c80d9p+1, 0x1.5df2e7a83d19cp+1, 0x1.c3cf9c6e631f8p+1, 0x1.206165f78c5bfp+2,
-    0x1.6ce316a164b71p+2, 0x1.ca78c4e39bd12p+2, 0x1.1e6e365204522p+3, 0x1.644e0edc9a1a2p+3,
-    0x1.b9a43542bcbdcp+3, 0x1.10eb487150f37p+4, 0x1.5085a57436f8cp+4, 0x1.9e298ce1dfb34p+4,
-    0x1.fcee71cb6f0fap+4, 0x1.384d317e6b9eep+5, 0x1.7ee441654c98cp+5, 0x1.d50bfd7730327p+5,
-    0x1.1f1952c4a5b23p+6, 0x1.5f440e8e667e7p+6, 0x1.ad944cff2f29ep+6, 0x1.06942efa59101p+7,
-    0x1.40e7480cf8166p+7, 0x1.8815fe667cbe8p+7, 0x1.def5f0c827cc7p+7, 0x1.247e5a6ce1350p+8,
-    0x1.65318d51b0373p+8, 0x1.b4281b127305ep+8, 0x1.0a4379709f239p+9, 0x1.45123b3d0aae5p+9,
-    0x1.8cd7cc2bf83f3p+9, 0x1.e46fccc4ecdc2p+9, 0x1.27ab9374c5d48p+10, 0x1.68e7ce029cafcp+10,
-    0x1.b88594e71a2d5p+10, 0x1.0cd83ffc25dffp+11, 0x1.4823889fdf58fp+11, 0x1.90811302dcab8p+11,
+VMF_TABLE double quadrature_finer_0_cosh[37] = {
+    0x1.496b16e43704ep-6, 0x1.4cbadfbf7c796p-4, 0x1.7c98e001a87ebp-3, 0x1.5a3e89a590febp-2,
+    0x1.16a52feb67b54p-1, 0x1.9ff64346a3a1ep-1, 0x1.274c09fe6904bp+0, 0x1.94c82d10e1436p+0,
+    0x1.0e6b4ec45befep+1, 0x1.6277fb95ec9fbp+1, 0x1.c9eb58946f46ep+1, 0x1.24772d03de4fdp+2,
+    0x1.724e3ff1d36bcp+2, 0x1.d19c34cd8bc23p+2, 0x1.231b1202a92c5p+3, 0x1.6a6631395ef49p+3,
+    0x1.c18d62fa022cfp+3, 0x1.1608eaf2bf1f8p+4, 0x1.571e0818359bep+4, 0x1.a6a403ce35d55p+4,
+    0x1.03e6c0dcc5f39p+5, 0x1.3f415ccc88ef3p+5, 0x1.87c4d7eb0beacp+5, 0x1.e05bacada3d11p+5,
+    0x1.264ae923bc19fp+6, 0x1.6866b45d7c179p+6, 0x1.b929c301b5bbfp+6, 0x1.0de9bc62783fcp+7,
+    0x1.4a2dc054fbd58p+7, 0x1.93cd524f84b9ep+7, 0x1.edbe5949259e0p+7, 0x1.2dcf5c27edbbbp+8,
+    0x1.70ecc4f4bd6f9p+8, 0x1.c2ea4e02d4ebdp+8, 0x1.138a002edb315p+9, 0x1.50b87bf515c90p+9,
+    0x1.9b766cfbda6fap+9,
 };
 
 // sinh u_j - u_j
-VMF_TABLE double quadrature_finer_0_sinh[44] = {
-    0x1.5a21a7a378801p-10, 0x1.5c329d6332c21p-7, 0x1.28b8323e1e77fp-5, 0x1.6494a6c9fe020p-4,
-    0x1.627c58d810971p-3, 0x1.3903a4a2401c0p-2, 0x1.fdfd225f52f09p-2, 0x1.88110d3548e33p-1,
-    0x1.209f2a409a487p+0, 0x1.9afae9e578b9bp+0, 0x1.1d0179fe87700p+1, 0x1.830a26b027601p+1,
-    0x1.0255c49b7547ap+2, 0x1.54098003bcd89p+2, 0x1.ba6319030d129p+2, 0x1.1cfbef0f9eaffp+3,
-    0x1.6c2f28b3a2692p+3, 0x1.ce338f625db49p+3, 0x1.2398a534af31ap+4, 0x1.6e1d591a55998p+4,
-    0x1.c9c001b16870bp+4, 0x1.1d239d0ac4048p+5, 0x1.62274bc95eaaap+5, 0x1.b6bad10b04762p+5,
-    0x1.0f26499e4e7cap+6, 0x1.4e864abf3cad4p+6, 0x1.9c0b93c3169f0p+6, 0x1.fad47f24f72f2p+6,
-    0x1.3757b22137d00p+7, 0x1.7e20b1ccf8e1ap+7, 0x1.d49ae0426bab0p+7, 0x1.1f1deac6e1e63p+8,
-    0x1.5f9e31d670642p+8, 0x1.ae61d01d6772bp+8, 0x1.0746dabb26cb7p+9, 0x1.41fc2213957efp+9,
-    0x1.89a8378e07439p+9, 0x1.e126bbe055c7cp+9, 0x1.25fa4c890d3aep+10, 0x1.6729c856ea730p+10,
-    0x1.b6bad0419ffedp+10, 0x1.0bec7e14d629bp+11, 0x1.4731671095753p+11, 0x1.8f8891bbb2553p+11,
+VMF_TABLE double quadrature_finer_0_sinh[37] = {
+    0x1.5f40e3bd5e1d6p-10, 0x1.615ef7984dd93p-7, 0x1.2d28431596d02p-5, 0x1.69f6878637f76p-4,
+    0x1.67e63c1052472p-3, 0x1.3ddcbe266d1c2p-2, 0x1.030247e28751fp-1, 0x1.8e5ab01317331p-1,
+    0x1.25589cf65bb45p+0, 0x1.a1dbf03b0c025p+0, 0x1.21e4571d48769p+1, 0x1.89d8aa2e37f0cp+1,
+    0x1.07006ff58133ap+2, 0x1.5a5a9d613bb8cp+2, 0x1.c2d8d0cf19cedp+2, 0x1.22994f68a1ad5p+3,
+    0x1.7394e627f8962p+3, 0x1.d7e2c8fef49aap+3, 0x1.29e6bd87264e1p+4, 0x1.7649495736033p+4,
+    0x1.d44c56156f278p+4, 0x1.23ec5389399d5p+5, 0x1.6ada597b76bd6p+5, 0x1.c1dae61948244p+5,
+    0x1.163f0b6e465c6p+6, 0x1.578f158e52904p+6, 0x1.a786293d477dfp+6, 0x1.04b1da5776450p+7,
+    0x1.408fb5bee0a50p+7, 0x1.89c90f50508c0p+7, 0x1.e353d0e3cfb5cp+7, 0x1.2866eff14e94dp+8,
+    0x1.6b512c602e5d9p+8, 0x1.bd1b8580761fbp+8, 0x1.108902818c6b0p+9, 0x1.4d9de3aa267fcp+9,
+    0x1.9842391936eb5p+9,
 };
 
 // what the doubles leave over
-VMF_TABLE double quadrature_finer_0_cosh_tail[44] = {
-    0x1.f4609694d786fp-60, 0x1.e1ae471f25dd8p-58, -0x1.0a0b8e1200e3bp-57, -0x1.4c3f3f5d4ef99p-56,
-    0x1.9e58977227e3ep-58, -0x1.af56f5ba83256p-55, -0x1.4900515befa59p-54, 0x1.ba7189ae2bc6cp-56,
-    0x1.876ec89e5db7bp-53, -0x1.81b915da6bff1p-53, -0x1.acb83ea26fcb8p-53, 0x1.3cc84486a9786p-55,
-    0x1.4c2b2c73cf409p-52, -0x1.3352b4d61094ep-55, 0x1.5eeb21262b181p-51, 0x1.720f7a03162f0p-54,
-    0x1.16a5d4fbddd4cp-52, 0x1.5e13bad3b3491p-50, -0x1.95fe185b505bap-50, -0x1.efacbf912110ap-50,
-    0x1.4b702ab4356fcp-54, -0x1.bff49b1887bfcp-49, 0x1.488e780a4fc9cp-49, 0x1.e0276885fe9fdp-49,
-    -0x1.40c36d1a9775dp-49, 0x1.d3346a2c15d42p-48, -0x1.0f4ae2d9299d2p-49, -0x1.bbd2ba8d8f2efp-49,
-    -0x1.866bbee4fc83cp-47, -0x1.78e4dbb9b18a5p-52, 0x1.e5670f7a0a840p-47, -0x1.7bc6a29bcf8bfp-47,
-    -0x1.4feded5761c55p-46, -0x1.c764f6d63ce9bp-49, -0x1.de97c54d270c8p-47, 0x1.be77c331b76bfp-45,
-    -0x1.1e4362186be9cp-47, 0x1.3af42970c9f56p-48, -0x1.eed58f486b0efp-44, 0x1.8b4cb4d09bcf8p-44,
-    0x1.84b93f29fee59p-44, -0x1.9d32546602238p-44, -0x1.80d564c59e6c6p-44, -0x1.405d16c3a9a9cp-47,
+VMF_TABLE double quadrature_finer_0_cosh_tail[37] = {
+    -0x1.a9ba3bd3f206cp-65, -0x1.c8353aab4ce1ap-58, -0x1.98d6bb9131e3ap-57, -0x1.b2c3ede8b035cp-59,
+    0x1.c6ea9e7e2347ap-57, -0x1.858b4876c8e6dp-55, -0x1.906f27d1192f6p-55, -0x1.cda81f701c23dp-54,
+    0x1.778e1c00c732cp-53, -0x1.5d5669a349292p-53, 0x1.d4b2988071f2ap-53, 0x1.82f67d891fb13p-52,
+    0x1.8fc46e2a9fc33p-53, -0x1.367cfece9cbeep-53, 0x1.35887f4cea422p-53, -0x1.4a85509d437c6p-51,
+    -0x1.f2f28d51787eep-53, 0x1.fb0debd30d738p-51, -0x1.c07e0234d6c14p-50, -0x1.f1de762ad6e78p-50,
+    -0x1.891752da0cbcfp-50, -0x1.0254ea6434c7dp-51, 0x1.041942c10612fp-50, 0x1.703f59bdd8208p-49,
+    -0x1.ee4147f798a52p-48, 0x1.c09ccc2f0e23fp-51, 0x1.89d038cdd0d8dp-54, -0x1.4bb48b6a0bf72p-49,
+    -0x1.05bfbaf605d2dp-47, 0x1.05e1e9177785ep-47, -0x1.c8bcb774ad638p-50, 0x1.2dc44956ad1e2p-46,
+    -0x1.620e8e9c15d25p-47, -0x1.8884c3a41b64fp-47, 0x1.477bd10af9de6p-45, 0x1.4a15b103fb057p-48,
+    -0x1.25c75e0de451ap-49,
 };
 
 // what the doubles leave over
-VMF_TABLE double quadrature_finer_0_sinh_tail[44] = {
-    0x1.3a5e2bab9829ap-65, 0x1.1f4c26e36a3d6p-61, 0x1.17459d47bebbfp-61, 0x1.bab721d077f06p-63,
-    -0x1.34742beeea637p-58, 0x1.835d40ca53ec4p-58, 0x1.35e281bf90dcdp-57, -0x1.2b0ff5ff98b97p-55,
-    0x1.ca2e1b1081be9p-57, -0x1.90fbcd7aa16d0p-54, -0x1.21481b25f8b9bp-53, -0x1.9266018e47ebep-54,
-    0x1.779e2e8b93812p-54, -0x1.47cef3da2e00bp-53, -0x1.1eb9ee0e94d21p-53, 0x1.7e580e7c7d7fcp-51,
-    0x1.9e4894b633b2ep-53, -0x1.848d5333b59c5p-51, -0x1.0d29d962d8b08p-50, -0x1.2d2ae5a588bccp-51,
-    -0x1.595205acbaaabp-50, -0x1.7f68d49716266p-49, -0x1.6ff91d5f5c2e5p-49, 0x1.ddc786c98d0f7p-51,
-    -0x1.6dd7cf55daaf2p-49, 0x1.b8f875f0be5d8p-48, -0x1.d6d3cc7a4f563p-48, 0x1.85ad864a112d7p-48,
-    -0x1.b83e2181580fcp-47, -0x1.d9528a0193fe5p-47, 0x1.3cc74960b6193p-48, 0x1.b0e29738e3a0ep-48,
-    -0x1.4a7704f385f06p-48, 0x1.b5d911e4b8075p-48, -0x1.9041f5ad91787p-47, 0x1.6a91057c0b8e6p-48,
-    -0x1.f64baf91a6749p-46, 0x1.5964b9bf19f78p-45, 0x1.a17055c94bf6ep-45, -0x1.901ffac04cbecp-47,
-    0x1.ed9533e613086p-44, -0x1.74299eebf8a1cp-44, 0x1.89b8571efc1a5p-45, -0x1.5a278bf8ab1bep-43,
+VMF_TABLE double quadrature_finer_0_sinh_tail[37] = {
+    0x1.0fc2b8db6e061p-64, 0x1.4740ae7b0c0ddp-61, 0x1.f74af425e0bf9p-59, -0x1.7be0746bfda5ep-58,
+    0x1.d88257dffb2eep-57, 0x1.4ba53f33355a2p-56, -0x1.d6e8b9141c034p-55, 0x1.77d194329c5a8p-55,
+    -0x1.1ff3fbb585e8dp-54, 0x1.55144a05f8fc6p-54, -0x1.2ea89ecaf44f2p-54, -0x1.b19ca6a960503p-56,
+    -0x1.3239453937fbcp-52, 0x1.9fab3e79c2258p-54, -0x1.efbc03bd5af13p-52, -0x1.6637195da32a3p-52,
+    -0x1.215fdc6b7d5fcp-52, 0x1.1d307319cf04bp-57, -0x1.76f013c10fa8ap-51, -0x1.5877532e154f9p-51,
+    -0x1.391b4e5464592p-51, 0x1.a7002dadc7f95p-49, 0x1.67996e4bad05fp-51, 0x1.5d212cb47bad5p-50,
+    0x1.816a31ffa8052p-49, 0x1.5ae3f7604d489p-48, 0x1.f96b739041c84p-51, 0x1.84c276c7d9203p-48,
+    0x1.933e62da2455bp-47, -0x1.77e5de1d0a1fdp-47, 0x1.a4725e5e7e992p-48, 0x1.6521ae1dd3fcfp-47,
+    0x1.0918519e47959p-47, -0x1.25ca548228405p-46, -0x1.831498184bf12p-45, -0x1.9e3cf6fe1c5edp-45,
+    0x1.303835c91a651p-46,
 };
 
 // Step 0.1796875, 39 nodes to the left and 28 to the right: w in [0.5, 3.0], x >= 0.5, v <= 15.5.
@@ -1190,120 +1186,12 @@ VMF_TABLE double quadrature_finer_1_sinh_tail[39] = {
     -0x1.521b18d8e12adp-47, -0x1.9b20f2caaa06cp-46, -0x1.8d1ce30188f06p-47,
 };
 
-// Step 0.1650390625, 43 nodes to the left and 20 to the right: w in [3.0, 8.0], x >= 0.5, v <= 4.0.
-constexpr double quadrature_finer_3_step = 0x1.5200000000000p-3;
-constexpr int quadrature_finer_3_left = 43;
-constexpr int quadrature_finer_3_right = 20;
-// cosh u_j - 1
-VMF_TABLE double quadrature_finer_3_cosh[43] = {
-    0x1.bf478ca33d74cp-7, 0x1.c25507945ed52p-5, 0x1.0031cce99a160p-3, 0x1.ceb5c3bfed6dcp-3,
-    0x1.70e2377c23f56p-2, 0x1.10380721ceafep-1, 0x1.7d67a690ce3d8p-1, 0x1.017d865cafb74p+0,
-    0x1.524be03709088p+0, 0x1.b3539c6981485p+0, 0x1.139d6cba2b138p+1, 0x1.5895cdfc8c3cap+1,
-    0x1.aa74f5de4ae35p+1, 0x1.05bb8940b677ep+2, 0x1.3f210d8cbccb0p+2, 0x1.82fc2905faa29p+2,
-    0x1.d32715dc81a45p+2, 0x1.18e90cbf22a2cp+3, 0x1.50c9681731774p+3, 0x1.92bb1e6c16f9cp+3,
-    0x1.e08b0dac5b553p+3, 0x1.1e2c82905712fp+4, 0x1.54534efbcd8ccp+4, 0x1.94345f9e596cbp+4,
-    0x1.df8e23d237b2ep+4, 0x1.1c379b65766dcp+5, 0x1.50a25ff2fd07fp+5, 0x1.8e75b3e01d6d5p+5,
-    0x1.d761ac4950e07p+5, 0x1.16b1f567cdf3ep+6, 0x1.496ac3a3970eap+6, 0x1.853dbc4ce7bdfp+6,
-    0x1.cbccf7c60083fp+6, 0x1.0f82caaa1b374p+7, 0x1.409698b6d2d27p+7, 0x1.7a78e33a18fc5p+7,
-    0x1.bebe336a97e36p+7, 0x1.07a1d4dba67abp+8, 0x1.371e0225bc420p+8, 0x1.6f1f7df5f9b6fp+8,
-    0x1.b12db145d8ba0p+8, 0x1.ff16411ca39d6p+8, 0x1.2d7cd47016cb1p+9,
-};
-
-// sinh u_j - u_j
-VMF_TABLE double quadrature_finer_3_sinh[43] = {
-    0x1.89578f4e5953dp-11, 0x1.8af3be94a6872p-8, 0x1.4f844eb81ad03p-6, 0x1.917498ed5e878p-5,
-    0x1.8cdfe9cb19fe4p-4, 0x1.5c1090b42eea0p-3, 0x1.1947704696427p-2, 0x1.ac80102835b93p-2,
-    0x1.382a1280aabd9p-1, 0x1.b75caff845cd6p-1, 0x1.2ccfb0550a654p+0, 0x1.92d7581f36719p+0,
-    0x1.08dad28f8cfddp+1, 0x1.57044203dfa65p+1, 0x1.b69dde52a92acp+1, 0x1.156bb52d047c6p+2,
-    0x1.5bb8668a96100p+2, 0x1.b06a230f589c8p+2, 0x1.0b0d522d1da3ap+3, 0x1.47ed35383ff8ap+3,
-    0x1.90a3133474ef3p+3, 0x1.e74ffc6d2e902p+3, 0x1.273b4d1e8d088p+4, 0x1.64865d39b6a04p+4,
-    0x1.ad47ffb645a97p+4, 0x1.01c7915cc37ffp+5, 0x1.34e499fa22b03p+5, 0x1.71698bd1d1b8ep+5,
-    0x1.b9069547473bap+5, 0x1.06dcb6b503818p+6, 0x1.38ed9f1d04c47p+6, 0x1.7418870493b14p+6,
-    0x1.b9ff8d55f2fbap+6, 0x1.0647eb700c81ep+7, 0x1.370782658aeb9p+7, 0x1.70958ab9f1f2cp+7,
-    0x1.b4868f53f1834p+7, 0x1.025bd9086940ep+8, 0x1.31add92933305p+8, 0x1.698524f26ba13p+8,
-    0x1.ab6925cd2d485p+8, 0x1.f927811f67a29p+8, 0x1.2a70594f966cdp+9,
-};
-
-// what the doubles leave over
-VMF_TABLE double quadrature_finer_3_cosh_tail[43] = {
-    -0x1.676238904a56fp-61, 0x1.c3da56662ad39p-59, 0x1.d5bcbb144af86p-62, -0x1.c86865169cd2fp-59,
-    -0x1.8697c78f196d4p-58, 0x1.1a4f423d7a147p-56, 0x1.5efe86b4f5b8ep-56, -0x1.44b63b0bf4d20p-55,
-    0x1.7227fa224ee02p-56, -0x1.76d35cafa4998p-56, 0x1.b9cc938459d65p-53, 0x1.439d087862d1dp-53,
-    0x1.08fb16d7ad20ap-53, 0x1.a808e9cde6d9ep-52, 0x1.80b58a662b23ep-53, 0x1.b27670c86d6e2p-53,
-    0x1.c343cfafa8a53p-54, 0x1.f555ee9322b6bp-51, 0x1.89bd999b171edp-53, -0x1.2191dc1dbcc4dp-51,
-    -0x1.ed06ae9ce8748p-51, 0x1.8d4f2d0538558p-50, 0x1.9031baf55a549p-51, -0x1.e0a18bec70abfp-50,
-    -0x1.72d80a65ea02dp-50, 0x1.46696247f5812p-52, 0x1.ccb2527e63d4fp-51, 0x1.9966d504f2a2ap-49,
-    0x1.2ee7047720532p-51, -0x1.03ea74bdac824p-48, 0x1.1a151b623166bp-52, 0x1.159a4dac4903bp-48,
-    -0x1.f683bf42e07edp-49, 0x1.674fe4bd09969p-47, 0x1.4d04c05198b26p-47, -0x1.5220bf2f92d2cp-48,
-    0x1.977d043779fe4p-47, 0x1.fdded0f444cdfp-48, 0x1.7ca0cd3beef92p-46, -0x1.8f2f35e37a2dfp-46,
-    0x1.1c62be8811dfcp-46, 0x1.3eb6272b4f827p-47, -0x1.85d122a8d44b9p-47,
-};
-
-// what the doubles leave over
-VMF_TABLE double quadrature_finer_3_sinh_tail[43] = {
-    0x1.200125b4c5d2cp-68, 0x1.b3170460bb0ecp-63, 0x1.aa2091342bde3p-60, 0x1.9ffeb66499c9bp-59,
-    0x1.2c21467c9152ep-59, 0x1.fa00dfa95facdp-57, -0x1.5401fad120ec8p-56, 0x1.c705402ebfb45p-56,
-    -0x1.9596760544e51p-55, 0x1.3f9a69c5c06c3p-61, -0x1.e16c2fd5a92a3p-55, -0x1.2652e6c29875fp-54,
-    0x1.666f4d4b5972ap-56, -0x1.eca1f607048d1p-54, 0x1.e499615ee588bp-55, 0x1.dc1d9597a48d4p-52,
-    0x1.24e3baaa188a0p-52, -0x1.d3afffce4f356p-55, -0x1.a389b7b2683c8p-51, -0x1.3f41ab589e2b9p-52,
-    0x1.385f648d934d3p-51, 0x1.e5b926986d679p-53, 0x1.b594d76a4e427p-50, 0x1.3b6e72f641bc1p-50,
-    -0x1.79faee6eff0d9p-50, -0x1.9b06d05315097p-50, -0x1.da9221f65d74bp-52, 0x1.1b03481e2be21p-50,
-    0x1.a345cb4cd5483p-49, 0x1.b56580e75b719p-48, -0x1.5f9fcefa042f3p-48, 0x1.001f58bdd3162p-48,
-    0x1.1887c88ef360ap-48, 0x1.cca8b96c5703bp-51, 0x1.8913c65b75babp-47, -0x1.818f0b9587f66p-47,
-    0x1.5ccafb6956282p-47, -0x1.9fd013beee066p-46, 0x1.c94ea7df6c2e0p-47, -0x1.972d4adc15117p-46,
-    -0x1.7275d9c67571ap-46, -0x1.b4c5e50b63d3bp-46, 0x1.9aa0aaf4fca03p-45,
-};
-
-// Step 0.1337890625, 22 nodes to the left and 19 to the right: w in [8.0, 24.75], x >= 0.5, v <= 4.0.
-constexpr double quadrature_finer_8_step = 0x1.1200000000000p-3;
-constexpr int quadrature_finer_8_left = 22;
-constexpr int quadrature_finer_8_right = 19;
-// cosh u_j - 1
-VMF_TABLE double quadrature_finer_8_cosh[22] = {
-    0x1.25b40d5a47b58p-7, 0x1.270502ff7b254p-5, 0x1.4e60752173ba4p-4, 0x1.2c54f53382d49p-3,
-    0x1.db927361bf206p-3, 0x1.5c0673d14e7f8p-2, 0x1.e2dc0f6c5e20cp-2, 0x1.425a68e1abc95p-1,
-    0x1.a23bbb41abf6cp-1, 0x1.0965001083e63p+0, 0x1.4b04dfbd559dap+0, 0x1.972aa532a4738p+0,
-    0x1.ef33c3968be54p+0, 0x1.2a5a1e2a186a9p+1, 0x1.64beee916c2b3p+1, 0x1.a7d44cd3133c2p+1,
-    0x1.f4ce137caa3f4p+1, 0x1.2686c14f1fd56p+2, 0x1.5913ca72b595dp+2, 0x1.92f6210e22f39p+2,
-    0x1.d537682e8eb51p+2, 0x1.1083d6898205bp+3,
-};
-
-// sinh u_j - u_j
-VMF_TABLE double quadrature_finer_8_sinh[22] = {
-    0x1.a2e3a2fad8a38p-12, 0x1.a403e99d0f66ap-9, 0x1.63fa12bf0aa54p-7, 0x1.a88c69131b24bp-6,
-    0x1.a1f2b89043ddbp-5, 0x1.6caccc4a8d685p-4, 0x1.24ed63c228360p-3, 0x1.bb269434ae2d5p-3,
-    0x1.404e6363ff999p-2, 0x1.bee1c97d3882bp-2, 0x1.2f03885d7d187p-1, 0x1.9186a2770687ap-1,
-    0x1.04fc518d238c6p+0, 0x1.4dde50e11bd54p+0, 0x1.a554f44250af2p+0, 0x1.06c7651fe5b5ep+1,
-    0x1.4483a71a6337ep+1, 0x1.8d49264a9d303p+1, 0x1.e2b46e43138d2p+1, 0x1.234e0a9331947p+2,
-    0x1.5d8c959d42576p+2, 0x1.a1486dc71d621p+2,
-};
-
-// what the doubles leave over
-VMF_TABLE double quadrature_finer_8_cosh_tail[22] = {
-    -0x1.a0e985a0cc05fp-61, 0x1.81b0950c7ba33p-59, -0x1.cc05b41deb7c1p-58, 0x1.356c09c491393p-57,
-    -0x1.4f178eb8387f4p-57, -0x1.2be4eecd06417p-56, -0x1.d81dd23122dc9p-56, 0x1.0f397f2718531p-58,
-    -0x1.bf6680e3cf90bp-55, 0x1.69fa29139e9efp-54, -0x1.97b4d5153ca3dp-54, -0x1.44c315afcfdbcp-54,
-    -0x1.1e31c9ca576cbp-55, -0x1.6a99159aa4975p-53, 0x1.0c146e84a9e06p-54, 0x1.cc3353ec1b2e8p-53,
-    0x1.3bf9eb8d12abcp-53, -0x1.0ff0967ee9e42p-52, 0x1.579fe4f6929fap-52, -0x1.38ddf66200096p-53,
-    0x1.634d9bf2b7020p-52, 0x1.2a608e254a6d8p-51,
-};
-
-// what the doubles leave over
-VMF_TABLE double quadrature_finer_8_sinh_tail[22] = {
-    0x1.3838b2b6b6309p-67, -0x1.e4a6a2d550451p-63, 0x1.5633e91cee20bp-63, 0x1.021b1f7d1bc2fp-60,
-    0x1.04aa652826958p-62, 0x1.b1dd91b1ac35ep-59, 0x1.47ef1aad13be8p-60, 0x1.0a3be9f7c19bdp-57,
-    0x1.87e04d62d878dp-58, 0x1.9a9d436f91883p-56, 0x1.7848c1bfcb3f5p-55, 0x1.34c95fc81e416p-55,
-    -0x1.305137070c928p-54, 0x1.dcedd3c823881p-54, 0x1.329273d3cfd7bp-54, -0x1.ae6807d85cab1p-53,
-    -0x1.53eca6415f0b9p-53, -0x1.91688ee33d748p-55, 0x1.a4db9ae01ed6dp-53, -0x1.acba809d825fap-52,
-    0x1.23d189b5720a3p-57, -0x1.5bcff9b51f13fp-56,
-};
-
 // Step 0.150390625, 47 nodes to the left and 22 to the right: w in [3.0, 8.0], x >= 0.5, v <= 15.5.
-constexpr double quadrature_finer_3v_step = 0x1.3400000000000p-3;
-constexpr int quadrature_finer_3v_left = 47;
-constexpr int quadrature_finer_3v_right = 22;
+constexpr double quadrature_finer_3_step = 0x1.3400000000000p-3;
+constexpr int quadrature_finer_3_left = 47;
+constexpr int quadrature_finer_3_right = 22;
 // cosh u_j - 1
-VMF_TABLE double quadrature_finer_3v_cosh[47] = {
+VMF_TABLE double quadrature_finer_3_cosh[47] = {
     0x1.7342eeb5fe835p-7, 0x1.755d59c761f76p-5, 0x1.a800a76cc867ep-4, 0x1.7ddf7e6e076ecp-3,
     0x1.2f6720f60fdbap-2, 0x1.bdf2b8c18e92ap-2, 0x1.36e6b670883f7p-1, 0x1.a179ae8517b2dp-1,
     0x1.108e4004cf212p+0, 0x1.5c59ca285054dp+0, 0x1.b5d724d6702cdp+0, 0x1.0f86b827f3187p+1,
@@ -1319,7 +1207,7 @@ VMF_TABLE double quadrature_finer_3v_cosh[47] = {
 };
 
 // sinh u_j - u_j
-VMF_TABLE double quadrature_finer_3v_sinh[47] = {
+VMF_TABLE double quadrature_finer_3_sinh[47] = {
     0x1.298eed10aac11p-11, 0x1.2a91c2d495234p-8, 0x1.fab11637b1ba1p-7, 0x1.2ea57f3827ad5p-5,
     0x1.2a92bf480ca11p-4, 0x1.0530db80e4c89p-3, 0x1.a4e3ac6b904dfp-3, 0x1.3f7d760bf9cfcp-2,
     0x1.cfb137beb118cp-2, 0x1.44e77b99331aap-1, 0x1.bac5da46178fap-1, 0x1.26ef125f7f6eep+0,
@@ -1335,7 +1223,7 @@ VMF_TABLE double quadrature_finer_3v_sinh[47] = {
 };
 
 // what the doubles leave over
-VMF_TABLE double quadrature_finer_3v_cosh_tail[47] = {
+VMF_TABLE double quadrature_finer_3_cosh_tail[47] = {
     -0x1.fbab41aad3397p-61, 0x1.ada1155bc3115p-59, 0x1.4afd731e9d604p-58, -0x1.f5e6f2dd1e8f7p-57,
     0x1.a8d7debd2d200p-56, -0x1.7ae66b023a394p-59, -0x1.c89e4345fb050p-55, -0x1.ef452dbc25f74p-55,
     -0x1.2fb204ab199d0p-54, -0x1.19a65f1f127f2p-54, -0x1.fdad64622c3ccp-55, 0x1.441eb08ec7309p-55,
@@ -1351,7 +1239,7 @@ VMF_TABLE double quadrature_finer_3v_cosh_tail[47] = {
 };
 
 // what the doubles leave over
-VMF_TABLE double quadrature_finer_3v_sinh_tail[47] = {
+VMF_TABLE double quadrature_finer_3_sinh_tail[47] = {
     -0x1.c8e54d797c76cp-65, 0x1.ad3d3f91d696ep-67, 0x1.9498e60995e16p-61, -0x1.b4d789ccf0dfap-59,
     0x1.47e4bbb5bc2b6p-59, 0x1.3d6b9ec8d11d1p-58, 0x1.b5d32301ab823p-57, 0x1.a27dffdb6eb6ap-56,
     0x1.4857d81a765fap-57, 0x1.2330d4e747691p-55, -0x1.483886ede8f57p-55, 0x1.da195c33d4b9ap-54,
@@ -1367,11 +1255,11 @@ VMF_TABLE double quadrature_finer_3v_sinh_tail[47] = {
 };
 
 // Step 0.1171875, 52 nodes to the left and 21 to the right: w in [8.0, 24.75], x >= 0.5, v <= 15.5.
-constexpr double quadrature_finer_8v_step = 0x1.e000000000000p-4;
-constexpr int quadrature_finer_8v_left = 52;
-constexpr int quadrature_finer_8v_right = 21;
+constexpr double quadrature_finer_8_step = 0x1.e000000000000p-4;
+constexpr int quadrature_finer_8_left = 52;
+constexpr int quadrature_finer_8_right = 21;
 // cosh u_j - 1
-VMF_TABLE double quadrature_finer_8v_cosh[52] = {
+VMF_TABLE double quadrature_finer_8_cosh[52] = {
     0x1.c283e5740c557p-8, 0x1.c4104f6f5ca46p-6, 0x1.ff7c59b3081a1p-5, 0x1.ca4ce2a2732fcp-4,
     0x1.69bc91d371fdep-3, 0x1.07ba102e838b7p-2, 0x1.6c4a3081008bcp-2, 0x1.e3f09c329819cp-2,
     0x1.382939d05a7e8p-1, 0x1.89aee7b63f8fcp-1, 0x1.e7a845c34a855p-1, 0x1.29b00abde6683p+0,
@@ -1388,7 +1276,7 @@ VMF_TABLE double quadrature_finer_8v_cosh[52] = {
 };
 
 // sinh u_j - u_j
-VMF_TABLE double quadrature_finer_8v_sinh[52] = {
+VMF_TABLE double quadrature_finer_8_sinh[52] = {
     0x1.1971746399178p-12, 0x1.1a06034345fb0p-9, 0x1.dd8d0f6b09574p-8, 0x1.1c5b2aa2aa714p-6,
     0x1.1769685b59ed5p-5, 0x1.e67afbff804d6p-5, 0x1.85b6fe50750a1p-4, 0x1.25df16e92304bp-3,
     0x1.a752bc3980dc9p-3, 0x1.2625632e92d08p-2, 0x1.8d2c4751c1f5cp-2, 0x1.05e7824899c9fp-1,
@@ -1405,7 +1293,7 @@ VMF_TABLE double quadrature_finer_8v_sinh[52] = {
 };
 
 // what the doubles leave over
-VMF_TABLE double quadrature_finer_8v_cosh_tail[52] = {
+VMF_TABLE double quadrature_finer_8_cosh_tail[52] = {
     0x1.2959ec021169fp-62, -0x1.9a9f35acd712cp-60, 0x1.efcdb5f990a94p-59, 0x1.53a1d2eb8713ep-58,
     -0x1.f4c28bfb71efdp-57, 0x1.f65c46b5345e0p-56, -0x1.19dc46a16941fp-56, -0x1.92bd3e4d942bep-56,
     0x1.d253abb318bf1p-56, 0x1.11a56665da111p-57, -0x1.fcb127a36d817p-56, -0x1.8b2480cca225ap-54,
@@ -1422,7 +1310,7 @@ VMF_TABLE double quadrature_finer_8v_cosh_tail[52] = {
 };
 
 // what the doubles leave over
-VMF_TABLE double quadrature_finer_8v_sinh_tail[52] = {
+VMF_TABLE double quadrature_finer_8_sinh_tail[52] = {
     0x1.fca410e61a912p-66, -0x1.589d9634197fdp-63, -0x1.08d8cc7553e21p-62, -0x1.dcf7db5acdc57p-60,
     0x1.7fa3da4502446p-60, -0x1.b8a14f4830fdbp-59, -0x1.1d8a0871827a4p-60, 0x1.a8c9df164206ap-59,
     -0x1.f517a28067734p-60, -0x1.8dfd9f74f7b2ep-56, 0x1.dddceec2feea1p-56, -0x1.59898ac553968p-55,
@@ -1436,6 +1324,302 @@ VMF_TABLE double quadrature_finer_8v_sinh_tail[52] = {
     0x1.5d212cb47bad5p-50, 0x1.9110fbe7f8681p-51, -0x1.4f3a1c85e3cecp-49, 0x1.c2087538b3372p-48,
     -0x1.08721e1854db0p-49, 0x1.2509140df875ap-49, -0x1.21ea4da323030p-52, 0x1.6b0247f265de0p-47,
     0x1.55eac73ba4091p-47, 0x1.49217fbe41b0ap-47, -0x1.d9528a0193fe5p-47, -0x1.3b29c9712f712p-49,
+};
+
+constexpr int small_order_degree = 13;
+// rho in powers of v^2
+VMF_TABLE double small_order_rho[14] = {
+    0x1.dadb014541eb2p-4, -0x1.9a4d55beab37cp-2, -0x1.a8b9c17a91284p-3, -0x1.2703a1e53cd44p-3,
+    -0x1.c8066cfb76ec6p-4, -0x1.748ca0044fd2dp-4, -0x1.3b14e848a2d53p-4, -0x1.118acc50ec441p-4,
+    -0x1.d8fbcda10e84fp-5, -0x1.ea4aa627b4073p-5, -0x1.db7126487ed80p-7, -0x1.28eb1f4f52ce4p-3,
+    0x1.3914b3aa0e424p-3, -0x1.cc35b376ce280p-3,
+};
+
+// and half the log of pi v/sin(pi v)
+VMF_TABLE double small_order_factor[14] = {
+    -0x1.bdb3d7629dd5ep-58, 0x1.a51a662530828p-1, 0x1.151322ac72b9fp-2, 0x1.5b40cb18a1f3cp-3,
+    0x1.010b34e8ad8e1p-3, 0x1.9a0253e923492p-4, 0x1.5561e12221964p-4, 0x1.25123fc3346dfp-4,
+    0x1.f6d2c6c3bb774p-5, 0x1.020fca4315dc3p-4, 0x1.0373f9a27c14fp-6, 0x1.339de41942f02p-3,
+    -0x1.42660f5adf26ap-3, 0x1.dbb3e2e6d2b43p-3,
+};
+
+// log K less its exponent, w in [8.0, 24.5]
+VMF_TABLE double log_k_8_powers[179] = {
+    0x1.3b917a171aa49p-8, -0x1.67b02f16c285ep-8, -0x1.585e89013b1d1p-8, -0x1.553cc6a13b0bdp-9,
+    -0x1.03f41cd572c71p-10, -0x1.4dd4fe9ec0c37p-12, -0x1.7e2ea519ac06bp-14, -0x1.9f980179b358ap-16,
+    -0x1.cb2369e718818p-18, -0x1.0a6dc92febf9dp-19, -0x1.400adc49beef6p-21, -0x1.8445bb6cd4c15p-23,
+    -0x1.d882962e146a5p-25, -0x1.20b5fb296032ep-26, -0x1.63cdcea95402ap-28, -0x1.c4a5a9e1fb487p-30,
+    -0x1.1b256839692b8p-31, -0x1.1a25cecd5993cp-33, -0x1.5931d99399ab5p-35, -0x1.da6e68c5b8390p-36,
+    -0x1.34c05e333dd9fp-37, 0x1.3421cd9a59bd9p-9, -0x1.85de27a02a4aep-9, -0x1.638efe9fc2939p-9,
+    -0x1.31d59d95d436cp-10, -0x1.53b7ccb11a6cep-12, -0x1.ad530f1b1ae5cp-15, 0x1.f8fba0f42561cp-21,
+    0x1.751200f9b77ffp-19, 0x1.607f12206b47ap-21, 0x1.94698271a28e5p-25, -0x1.67b0156497220p-28,
+    0x1.377235cfeef1dp-31, 0x1.e9fc61552851fp-31, 0x1.387fb769780cep-32, 0x1.260597e52021dp-34,
+    0x1.18839d59e3d38p-36, 0x1.2d2d64cde7a61p-37, 0x1.9a96bfac061fep-39, -0x1.a481bb195d842p-15,
+    -0x1.8c76c9d2f35a8p-14, -0x1.2c647ed2d5b3bp-17, 0x1.8d1a8e6cf456cp-14, 0x1.8051135366f00p-14,
+    0x1.7024db785adf5p-15, 0x1.7c87675331fcdp-17, 0x1.648ba9eab3c0ep-21, -0x1.2e7f596a1c312p-21,
+    -0x1.76a6b27b65244p-23, -0x1.2979c8eb1cb77p-27, 0x1.310f22d64109dp-28, 0x1.081b83142c8dfp-31,
+    -0x1.ecf7df7ed35e0p-34, -0x1.42cff45491fbdp-35, -0x1.abe940b69a625p-37, -0x1.1b60c01c7b5dap-38,
+    -0x1.6cc7bf7fa34aep-40, -0x1.4a633bb425b26p-20, 0x1.fc366585bd71ep-21, 0x1.008e306a44ee0p-17,
+    0x1.e67a858778746p-18, -0x1.1373d83a7caaap-19, -0x1.00a40d905fcb6p-17, -0x1.879978d1c1951p-18,
+    -0x1.1b7a85faee416p-19, -0x1.d8d398690f9afp-23, 0x1.ef58d74216e36p-24, 0x1.6d664308df6e6p-25,
+    0x1.5c559cd82ec8cp-30, -0x1.a325c6f0d20dfp-30, -0x1.2fbc3ce385c75p-33, 0x1.e9a9fff5d24a3p-36,
+    0x1.02b1bcbc94943p-37, 0x1.72ba2f51bed80p-40, 0x1.0bae9f1332de8p-25, 0x1.09d0b01dd3ec3p-22,
+    0x1.fe3c65ba913fbp-23, -0x1.42ac20917bb33p-21, -0x1.40879a4620dddp-20, -0x1.d05ade30cbd28p-22,
+    0x1.59fe40ba3689dp-21, 0x1.b97e1480e9fe6p-21, 0x1.9c513eb8827aep-22, 0x1.aaf65beb52489p-25,
+    -0x1.b213a807599b0p-26, -0x1.46745f330473ep-27, 0x1.663c19b385883p-34, 0x1.93a657b7e9282p-32,
+    0x1.449a76dd12d55p-36, 0x1.d3c2272610bd7p-38, 0x1.c00bb3ebc61b7p-29, 0x1.12eee0a9de42cp-29,
+    -0x1.69656f0a70064p-25, -0x1.55ad7da1a7fc9p-24, 0x1.edb64d750b897p-26, 0x1.8ce1cb035e724p-23,
+    0x1.2c1774f9ff6bap-23, -0x1.8eb378bdb163bp-25, -0x1.10d956e4e0e66p-23, -0x1.33a2425a0f6e9p-24,
+    -0x1.408089644ace2p-27, 0x1.9d8e528b8296bp-28, 0x1.122308f2d9de5p-29, -0x1.41d2376b5f642p-33,
+    -0x1.b2f51c29bb306p-34, -0x1.539b0b66c4a76p-38, -0x1.bbf5edd4f867fp-35, -0x1.7fc8399f89874p-30,
+    -0x1.6b2be0fe09590p-29, 0x1.b410370e0078cp-28, 0x1.559a20e794816p-26, 0x1.854ecf0983d7bp-28,
+    -0x1.0230509d3957dp-25, -0x1.1f001bfac38eep-25, 0x1.c375ea8f6f3b1p-31, 0x1.7d0b638ee54b8p-26,
+    0x1.d91000983b375p-27, 0x1.5d9ed937b7e58p-30, -0x1.81fc191b88d0ap-30, -0x1.41d3010911cc7p-32,
+    0x1.6f0dcb408e883p-35, -0x1.4cb5ff2b9a7c6p-36, -0x1.15899dbd5e35dp-35, 0x1.dd8ad8091918ep-32,
+    0x1.38b072d7e5c44p-30, -0x1.aed29d9466144p-31, -0x1.4daa5b7d99f39p-28, -0x1.a041801421697p-29,
+    0x1.70b1e75824d2cp-28, 0x1.0c380d3d814fcp-27, 0x1.b04737050444cp-31, -0x1.2d148f599acb4p-28,
+    -0x1.7a2d833689f16p-29, -0x1.0606ca4847c72p-33, 0x1.5ecacc4a255b4p-32, 0x1.0a5d45376555fp-34,
+    0x1.114b15cc42b2cp-42, 0x1.f85d59651a21ep-37, 0x1.2714186b8fbd0p-35, -0x1.0d9d56623b270p-33,
+    -0x1.cbff84dc12d89p-32, 0x1.4ce577b03289bp-35, 0x1.621a608492fccp-30, 0x1.18647b8b1519dp-30,
+    -0x1.523ee3c39ec20p-30, -0x1.076f3cc1bf1d1p-29, -0x1.08d0a87260b9bp-34, 0x1.1aa9fde9089fbp-30,
+    0x1.d72d24ce0102ap-32, -0x1.00a3dd54f68a8p-34, -0x1.531f7c5e82cf4p-35, 0x1.9bd6f5e179138p-43,
+    0x1.37fc0dbc49864p-42, -0x1.f215eeec99f0dp-38, -0x1.4a14d23aaa63bp-36, 0x1.0edfec5635117p-35,
+    0x1.2c781d9bdc9f1p-33, 0x1.10210e00b772ap-35, -0x1.5f5e0b7056d24p-32, -0x1.46781fe6dd094p-32,
+    0x1.0a6ca2fbde31fp-32, 0x1.d72a119e337c5p-32, 0x1.3c603608b5e5ap-35, -0x1.9aa6ceff30c15p-33,
+    -0x1.536729807ed4bp-34, -0x1.0361785e5a372p-48, -0x1.e975a06fc65cbp-43, -0x1.39e514e969c40p-41,
+    0x1.d44f79f9b3207p-39, 0x1.996c1095dd4e4p-37, -0x1.58dbb1ba7cd2cp-37, -0x1.16004cd4c51a8p-34,
+    -0x1.7755c62ee1b22p-37, 0x1.32de1e53dc9cdp-33, 0x1.4cc180a72cf56p-34, -0x1.297213cde058ap-33,
+    -0x1.ad75ed5ce9a4cp-34, 0x1.a52e97b8bd431p-35, 0x1.5a67206b3def8p-35,
+};
+
+struct LogK8 {
+    static constexpr double x_low = 0.0;
+    static constexpr double lean = 0x1.0000000000000p+0;
+    static constexpr double offset = 0.0;
+    static constexpr double w_zero = 0x1.81f81f81f81f8p+3;
+    static constexpr int rows = 11;
+    static constexpr int terms(int k) {
+        constexpr int counts[11] = {21, 18, 18, 17, 16, 16, 15, 15, 15, 14, 14};
+        return counts[k];
+    }
+    VMF_FN static double power(int i) { return log_k_8_powers[i]; }
+    static constexpr double first_scale = 0x1.7c1f07c1f07c2p+4;
+    static constexpr double first_shift = -0x1.f83e0f83e0f84p+0;
+    static constexpr double second_scale = 0x1.0000000000000p+2;
+    static constexpr double second_shift = -0x1.0000000000000p+0;
+};
+
+// log K less its exponent, w in [3.0, 8.0]
+VMF_TABLE double log_k_3_powers[219] = {
+    0x1.7d102dde510f1p-7, -0x1.db0960fef7a9fp-7, -0x1.971e01db46610p-7, -0x1.931b54b0e7d39p-8,
+    -0x1.366791b6af1acp-9, -0x1.a8f057d17424fp-11, -0x1.1c63dd5b57ce9p-12, -0x1.84ae64047dcabp-14,
+    -0x1.1069b24d8149cp-15, -0x1.8571141d3de28p-17, -0x1.1a63367676df8p-18, -0x1.9e1cce262e931p-20,
+    -0x1.325eb398675e0p-21, -0x1.c8ceb430f3516p-23, -0x1.57b9082dd1cf0p-24, -0x1.03befc887f1d1p-25,
+    -0x1.7e5112e1e2a2dp-27, -0x1.206dfe87de9e9p-28, -0x1.0d75248901289p-29, -0x1.aad7e31e5b214p-31,
+    -0x1.0df8228089023p-34, -0x1.fffd9aac76130p-37, -0x1.a6124d6f0ef38p-34, -0x1.543e384272a7ep-35,
+    0x1.364d2a3946643p-8, -0x1.fb6f1f09a7512p-8, -0x1.70077097107afp-8, -0x1.e66cae3854cbfp-10,
+    -0x1.384bc5d42806ep-12, -0x1.f333d34c1cdafp-20, 0x1.3566d739c2a58p-17, 0x1.5c6e33f878af1p-19,
+    0x1.4ff5ce9235425p-21, 0x1.71488034b82f2p-23, 0x1.e9a3ac2ee50abp-25, 0x1.4d7d4009e046fp-26,
+    0x1.c90bf28c84c66p-28, 0x1.33cfb471b9060p-29, 0x1.cdcc64a84acf0p-31, 0x1.5aa5c77366c10p-32,
+    0x1.0c4ac7ee86756p-34, 0x1.8e61d104b9760p-37, 0x1.d43369f0e0c06p-36, 0x1.92b0369c1c129p-37,
+    0x1.2ebe8d4bd593fp-15, -0x1.0a7022d2d7307p-10, -0x1.8be7ef504e20ap-13, 0x1.89b0cf84ddbcdp-12,
+    0x1.e3723184375d3p-13, 0x1.7bcae5ed277fep-15, -0x1.a189d99c689c5p-21, -0x1.a5f944ab31777p-20,
+    -0x1.758f2378df17dp-22, -0x1.f57d0756e5c9bp-25, -0x1.98773cb43f434p-27, -0x1.4eabbeffa91d7p-28,
+    -0x1.dd0e20ab3b823p-30, -0x1.8fad49811591cp-31, -0x1.f42e69f79a4b7p-33, -0x1.b716bbc42cef4p-35,
+    -0x1.9f4524991f897p-36, -0x1.9d05cabe757a6p-36, -0x1.47f1e508c8f6bp-38, -0x1.28a08ca11f4fcp-15,
+    -0x1.1db5c72e24514p-14, 0x1.548d6eb820887p-14, 0x1.dead2722a7be4p-15, -0x1.21b17212226fbp-15,
+    -0x1.0f6051f760fc8p-15, -0x1.93d1d07353eaep-18, 0x1.30118d2115134p-21, 0x1.229defdc96970p-22,
+    0x1.d9b52c39f37b9p-25, 0x1.0e8d601e7dd68p-28, 0x1.1c06132ea5d0ap-31, 0x1.c2d0cb8a408e5p-32,
+    0x1.e0726caccd5ddp-33, 0x1.357824c34b4adp-34, 0x1.20f26e6139774p-38, 0x1.023c745984d96p-35,
+    0x1.9b290ea042a08p-38, -0x1.a2c4de25238dap-39, -0x1.350e6e1242f78p-18, 0x1.78f9634d65189p-19,
+    0x1.6006c7d0f79bdp-17, -0x1.69620e54c7e1ap-17, -0x1.6346f208272d0p-17, 0x1.43674ca056c73p-18,
+    0x1.50677fb993516p-18, 0x1.5390bcadd7ae6p-21, -0x1.58226e0d2c482p-23, -0x1.5659a3b93e5f7p-25,
+    -0x1.53e4eade235b5p-27, 0x1.da5a6d9a5cb73p-31, -0x1.a4c61383fe895p-33, 0x1.e2fd57738f57dp-34,
+    -0x1.7a64ad7037b96p-35, -0x1.6b7ddcf921cd1p-35, 0x1.cfa6be3dd093fp-38, 0x1.34789e9a8d7efp-37,
+    -0x1.0a667c15277dcp-37, -0x1.cc76bba2c7bf0p-23, 0x1.849c1b92ae436p-21, -0x1.0a8770d48c7d7p-20,
+    -0x1.01ae92427ee7ep-19, 0x1.1dfb15ba26ea8p-19, 0x1.f06408b6434a5p-20, -0x1.0a7e9045c79b4p-20,
+    -0x1.a5eecfcb0d374p-21, -0x1.6abe71ad48b23p-26, 0x1.e5c1e4c3c4c44p-26, 0x1.9f986fd46953fp-28,
+    0x1.d5bb2bbf0dbffp-30, -0x1.b800bd4f201bbp-32, 0x1.28cfb58f95d4ap-34, -0x1.7cffb5378fc48p-34,
+    0x1.3d092dd7a1a6ap-35, -0x1.9ea137fad05adp-37, 0x1.4d662043dae7bp-37, -0x1.37cb918421f8fp-36,
+    -0x1.50771dd399f43p-25, -0x1.813baba614925p-23, 0x1.7004eae379368p-22, 0x1.66cc6c89af2e0p-22,
+    -0x1.184bb931a3601p-21, -0x1.2d6f575ca5200p-22, 0x1.005287073050cp-22, 0x1.d13576e02700dp-24,
+    -0x1.7dcd02cf6cce7p-27, -0x1.6b80cd64dfb74p-29, -0x1.a81e74fda87f9p-30, 0x1.795224137d526p-36,
+    0x1.96e35b914025ap-36, -0x1.02c672097cc24p-34, 0x1.8311fbe568c19p-35, -0x1.0b87f0b025e17p-29,
+    -0x1.19125d845c741p-27, 0x1.fd99b4c19d77bp-26, 0x1.1553f15724fabp-25, -0x1.df25aa0ab64cap-24,
+    -0x1.3c3c2207c1093p-25, 0x1.198091e3eb56fp-23, 0x1.a8c87853fc66dp-26, -0x1.d116d0a935880p-25,
+    -0x1.48d4247765c63p-27, 0x1.af7d7153dcefdp-29, -0x1.6a6df06a5fd6bp-34, 0x1.86cfbd9698fcap-32,
+    -0x1.fe7d007ebbb83p-35, 0x1.e042e77842a13p-35, -0x1.e87501ecb717ep-36, -0x1.132abd2b62477p-32,
+    0x1.8cf0f1ade0316p-30, 0x1.a015f2abeb0ccp-30, -0x1.ca6a5fd07bea0p-27, 0x1.f365fa7fbd3c9p-32,
+    0x1.0f7c1bba9523bp-25, -0x1.90f61a56ef4cdp-28, -0x1.f23eebe6b3be8p-26, 0x1.1e45f79929855p-28,
+    0x1.535de9f687afdp-27, -0x1.abfcaf1df72fbp-32, -0x1.fcb30c939ab27p-33, -0x1.08ec7de7f1e73p-35,
+    -0x1.28290ba0e1667p-34, 0x1.63a2dda477153p-35, -0x1.9e5ecf892385dp-36, 0x1.9fd0212c5c25fp-36,
+    0x1.52bfd432f4de2p-36, -0x1.042bed0fc6790p-30, 0x1.938405dd91808p-31, 0x1.274fa734b88a7p-28,
+    -0x1.f65f2e8cde8fbp-29, -0x1.e04fae2e0b899p-28, 0x1.690e5f106d15ap-28, 0x1.536f7d659d43fp-28,
+    -0x1.7416d0c86c0dep-29, -0x1.696e405dada65p-30, 0x1.5eaf2eb7df17bp-32, -0x1.b02f9277264b8p-37,
+    0x1.1aab83d63f205p-35, -0x1.4e9be59fff96bp-40, -0x1.4576d1092a1f7p-35, 0x1.9d943c870930dp-34,
+    0x1.708d7eec6289ep-32, -0x1.a14c02b96735ap-31, -0x1.c36d7c7f238c0p-31, 0x1.faf0c3cefa331p-30,
+    0x1.be3f87b655f1fp-31, -0x1.f083eceaa7665p-30, -0x1.76f64042181dap-32, 0x1.790e5050e39c0p-31,
+    0x1.f36574c85fbf9p-36, -0x1.cd17cd14d781ep-35, 0x1.4347cbcf6403cp-36, -0x1.7756322f81b5dp-41,
+    0x1.51f03b4aa5644p-38, 0x1.0bfa9ac670f9cp-36, -0x1.5f3e8250bab54p-34, -0x1.af97ad4da0181p-35,
+    0x1.6a683f984fe93p-32, 0x1.0dbae86d0fe5bp-35, -0x1.2ad134093d5d6p-31, 0x1.ccf599f90cb0ap-36,
+    0x1.b4b209fd4b50ap-32, -0x1.84b0253e1c791p-36, -0x1.dd32587a56982p-34, 0x1.cb29c449efaffp-44,
+    0x1.1427aa7204315p-42, -0x1.5dfb060dd722ap-38, 0x1.5a6ccb79021d7p-39, 0x1.23272656824cep-35,
+    -0x1.f213e05b534b1p-36, -0x1.487776c6012dfp-34, 0x1.3d4620360ee8cp-34, 0x1.2e093670cdf66p-34,
+    -0x1.3144381447747p-34, -0x1.893fea0d35b18p-36, 0x1.94abea475a24ep-36,
+};
+
+struct LogK3 {
+    static constexpr double x_low = 0.0;
+    static constexpr double lean = 0x1.4000000000000p-1;
+    static constexpr double offset = 0x1.0000000000000p+0;
+    static constexpr double w_zero = 0x1.2276276276276p+2;
+    static constexpr int rows = 13;
+    static constexpr int terms(int k) {
+        constexpr int counts[13] = {24, 20, 19, 19, 19, 18, 16, 16, 16, 14, 14, 12, 12};
+        return counts[k];
+    }
+    VMF_FN static double power(int i) { return log_k_3_powers[i]; }
+    static constexpr double first_scale = 0x1.ccccccccccccdp+3;
+    static constexpr double first_shift = -0x1.4cccccccccccdp+1;
+    static constexpr double second_scale = 0x1.e81b4e81b4e82p+1;
+    static constexpr double second_shift = -0x1.58bf258bf258cp+0;
+};
+
+// log K less its exponent, w in [1.109375, 3.0]
+VMF_TABLE double log_k_1_powers[232] = {
+    0x1.b5a7bfd144e21p-9, -0x1.38de2651e0e5cp-5, -0x1.efef71366b143p-7, -0x1.0fff1d69e280dp-8,
+    -0x1.1c9d98f67b43fp-10, -0x1.316eb7356642cp-12, -0x1.5177145b8ed4cp-14, -0x1.7f066e81c25afp-16,
+    -0x1.bbf9c4cd5618dp-18, -0x1.05b673cbf5b6ap-19, -0x1.38b08bb2496b8p-21, -0x1.79b7d137640ccp-23,
+    -0x1.cc545b5dcb9fcp-25, -0x1.1a1707bc9c80bp-26, -0x1.5c55e18978cdbp-28, -0x1.bbaa3d33252c5p-30,
+    -0x1.164fb48cdb585p-31, -0x1.160c803f3b9fbp-33, -0x1.52d24b4954dfap-35, -0x1.d31a3f69083d7p-36,
+    -0x1.3047f726ef029p-37, -0x1.b9eb9c81d9fa6p-7, -0x1.5cd9446671bbbp-7, 0x1.ce4981563f5efp-11,
+    0x1.9ec4fa7e73acfp-12, 0x1.97567c981e81cp-15, 0x1.a4c7f9c960ac1p-18, 0x1.4ce2f0983fe9cp-21,
+    0x1.4ed8f9a31979cp-24, 0x1.ded9c40b19043p-28, 0x1.7c789bcfb1009p-30, 0x1.ddff3f7f564a6p-33,
+    0x1.82a70bcb29188p-34, 0x1.8cdd674f6189ap-36, 0x1.05c5839e46469p-37, 0x1.e18a54004bed5p-39,
+    0x1.a967390e06252p-40, 0x1.ed1a956e2d7a4p-44, -0x1.3e14c008cb0dbp-7, 0x1.e61efad5a9defp-9,
+    0x1.ae1ba87dd70d7p-10, 0x1.4e72c51711bb3p-14, 0x1.87561eb156a81p-16, 0x1.9c805ae11fa48p-19,
+    0x1.9265d4904d39dp-22, -0x1.bd784ffb6c594p-27, -0x1.b132989f737b0p-27, -0x1.999c55716d432p-28,
+    -0x1.bd157196ea8f6p-30, -0x1.1a79b2ea4532fp-31, -0x1.220f8b3b7bdadp-33, -0x1.2c9bad842de59p-35,
+    -0x1.240ababd98751p-37, -0x1.6391db61464bbp-38, -0x1.b743617f67e8bp-40, -0x1.9c24f3cd7927dp-9,
+    0x1.3c2db22e91c62p-9, -0x1.a628672e5da7cp-13, 0x1.6fcad0ed97c8dp-15, 0x1.3b35d33bab62ep-16,
+    0x1.15c6f34e755fdp-19, 0x1.1a8da4334b8e8p-21, 0x1.bef9c41f8e026p-25, 0x1.14443007ccc7dp-27,
+    -0x1.267014875bb52p-32, -0x1.30c7236ca6eb1p-32, -0x1.f8451f1ec9d30p-34, -0x1.786c56bbfb878p-35,
+    -0x1.fca617fc40124p-38, -0x1.f83ccab3e0c40p-39, -0x1.054c9907f01bcp-39, -0x1.72185cde98819p-11,
+    0x1.0a8be4e1d9f84p-11, -0x1.bbe9b288087afp-15, 0x1.11a434fb0b130p-14, -0x1.702e65d43e35fp-19,
+    0x1.4175420bdf3f7p-19, 0x1.a25a8be590fdap-24, 0x1.6a6b5a4e15efdp-24, 0x1.fd564a76b968cp-33,
+    0x1.3468d374bcdd3p-29, -0x1.5c7d9b5a82201p-32, 0x1.1df9702d4da37p-36, -0x1.4b40bfea0ecb6p-35,
+    -0x1.9e50fb7283235p-39, -0x1.e6c0c40ddd1fcp-39, -0x1.147b2c4a3e4ecp-13, 0x1.db2853b2319cbp-16,
+    0x1.1db1c651c92b9p-14, -0x1.476850143a72dp-17, 0x1.f4d244f95362ep-19, 0x1.f95fdcf2b46c4p-22,
+    0x1.7c46d44989982p-23, 0x1.48627076a9b68p-26, 0x1.647f9bfe1b68dp-27, -0x1.29b34b378ed7cp-32,
+    0x1.08e66e0cf41f4p-31, -0x1.d23dbd35bc06cp-34, 0x1.390f9837d6c13p-35, -0x1.5e14a3bfefc5bp-37,
+    -0x1.4abf5256ead09p-40, -0x1.a2c1dfa286129p-16, -0x1.de2c43a64aa03p-18, 0x1.b545a2c26fda3p-16,
+    -0x1.b0df76f8c09a1p-18, 0x1.e7eda21eb8c86p-19, -0x1.19b71c3493b07p-21, 0x1.da66099efc1f6p-23,
+    -0x1.d9158aca2347dp-27, 0x1.4523265540b9dp-27, -0x1.285ffb0bbafecp-32, 0x1.c1e9a669ad8fcp-33,
+    0x1.579531979def8p-35, 0x1.67002ebdf19e5p-37, -0x1.9f65a15cbf045p-39, -0x1.61c1d080d567ap-18,
+    -0x1.5be2a459e12b1p-20, 0x1.32aaaf0b989f2p-19, 0x1.67310e468756bp-19, -0x1.c7d20bbf460fdp-21,
+    0x1.af350bbcda41bp-22, -0x1.ff740e0902c41p-25, 0x1.15617ff5ea53ap-25, -0x1.6693c6168c57ap-28,
+    0x1.4766b4071e80ap-29, -0x1.b9ed0c2cbdefap-32, 0x1.7006df59d27f7p-33, -0x1.52d734b0248a7p-35,
+    0x1.736ff2333cdd7p-38, -0x1.39480bdf73c12p-20, -0x1.0e5ee17eacbd0p-24, -0x1.93f9c5ca5d1bbp-22,
+    0x1.7cd1406829486p-20, -0x1.03c831c0b2864p-21, 0x1.d48545c57500ap-23, -0x1.5d4551864651ep-25,
+    0x1.c871acecc1994p-27, -0x1.255935519b356p-32, 0x1.3142f9daa422ep-34, 0x1.3e4e5ea9bffdfp-32,
+    -0x1.a74eda66b5843p-34, 0x1.9679afbfd7354p-38, -0x1.163e48c0bf31dp-22, -0x1.afaab10809fa5p-27,
+    -0x1.1bafa2522d461p-24, 0x1.1090043f450e1p-23, 0x1.3d0309beea8c6p-23, -0x1.662b1bceaab9ep-24,
+    0x1.757db47ccf54fp-25, -0x1.b7d76565b2c70p-27, 0x1.493814e455e14p-28, -0x1.19268da6f4ebep-30,
+    0x1.34ca8547de135p-32, -0x1.2e6c2fd5436cep-34, 0x1.0f00ab3badd12p-36, -0x1.f4b88bf5bc3c5p-25,
+    -0x1.6a5c1109827f3p-28, 0x1.05c397f1d3c4fp-29, -0x1.a73f3feaa28cfp-26, 0x1.5c9e92f79d0ffp-24,
+    -0x1.0d00b4e4e7ff7p-25, 0x1.7b7d3e1aeaf39p-27, -0x1.eeae6a0ab7290p-31, -0x1.7ea3e593fb306p-32,
+    0x1.0eefbbb6bdd9bp-31, -0x1.a2364628bc08ap-33, 0x1.5fc6adc2e13a8p-34, -0x1.ca915a183e0dcp-27,
+    -0x1.1788bfbb0c4b7p-30, 0x1.522275ed7e93dp-36, -0x1.b91e9f3cd784dp-29, 0x1.7d2cec73958bcp-28,
+    0x1.63ec017ca5266p-27, -0x1.09206cb83e436p-27, 0x1.25239c3524f9ap-28, -0x1.8a650cc51ab3ap-30,
+    0x1.86bb774ded068p-32, -0x1.6d9ec10c9916fp-35, 0x1.1356616b0dbb8p-36, -0x1.a9a5d5905a100p-29,
+    -0x1.63047eeaac84ap-33, -0x1.2d76569f613e8p-32, 0x1.aad1b270d60c7p-32, -0x1.d0872613896d4p-30,
+    0x1.3e9df88b52e43p-28, -0x1.cc938e8a20071p-30, 0x1.cd96f759fc477p-33, 0x1.8a74cb739e62dp-32,
+    -0x1.d01915bf4dcb3p-33, 0x1.e3b7bce74503dp-35, -0x1.1a46b1ab25b99p-36, -0x1.8d0b0a693bb3ap-31,
+    -0x1.9ba127ec7a9c9p-36, -0x1.63886d3f65e33p-34, 0x1.1f2399a6df6c4p-38, -0x1.9824d3fb209b1p-34,
+    0x1.d449a7e9cde19p-33, 0x1.af9f171be4681p-31, -0x1.84b6286c9cd12p-31, 0x1.56f5dce9d9a10p-32,
+    -0x1.6204d2ec9531ep-35, -0x1.6819f34fa743cp-33, -0x1.6d36b452fd684p-38, -0x1.34f1095913e4ap-36,
+    -0x1.df9c895f0c32cp-37, 0x1.26f1df1e60d63p-34, -0x1.04efdcfd4d4ecp-33, 0x1.e73530fa58d6ep-33,
+    -0x1.01b9d30301fb1p-35, -0x1.2299c16bfe6eep-34, 0x1.864e2e50b5373p-35, -0x1.5a2c5a207eae3p-35,
+    -0x1.2bf31f1a12bf5p-38, 0x1.6c31c7d6e9cd9p-37, 0x1.12cebe4746f49p-37, -0x1.620e625c3a5bap-36,
+    -0x1.1a7879c41710dp-36, -0x1.19b34afd2b3e4p-38, 0x1.4159d2e7e5638p-34, -0x1.d921c05221a61p-36,
+    -0x1.b8b88c3db31d4p-37, -0x1.916819df58fd0p-42, 0x1.1dddb087355d3p-39, -0x1.272fee700f66fp-40,
+    -0x1.ad8e40c499e2ep-37, 0x1.17a648bfe347ap-37, 0x1.569ba67a2de36p-37, -0x1.905f6dcf94e51p-39,
+    0x1.66e6ae95b6810p-41, -0x1.a2b43a1b78c8ep-39, -0x1.1381d2908961ap-39, 0x1.87a6f941bb21dp-38,
+};
+
+struct LogK1 {
+    static constexpr double x_low = 0x1.0000000000000p-1;
+    static constexpr double lean = 0x1.0000000000000p+0;
+    static constexpr double offset = 0x1.0000000000000p+1;
+    static constexpr double w_zero = 0x1.d594785ac257dp+0;
+    static constexpr int rows = 18;
+    static constexpr int terms(int k) {
+        constexpr int counts[18] = {21, 17, 17, 16, 15, 15, 14, 14, 13, 13, 12, 12, 12, 10, 10, 9, 7, 5};
+        return counts[k];
+    }
+    VMF_FN static double power(int i) { return log_k_1_powers[i]; }
+    static constexpr double first_scale = 0x1.0723f789854a1p+4;
+    static constexpr double first_shift = -0x1.12832c6e043b4p+2;
+    static constexpr double second_scale = 0x1.0000000000000p+2;
+    static constexpr double second_shift = -0x1.0000000000000p+0;
+};
+
+// log K + x + log(2 x/pi)/2 by log(2 x/pi) and v^2/(v^2 + 3), x in [0.3125, 1.125], w < 1.125
+VMF_TABLE double log_k_0_powers[162] = {
+    0x1.00eb0962c7086p-3, 0x1.2ee56deb4ae1bp-2, 0x1.556f953992efap-5, 0x1.8f8d907d45f8dp-8,
+    0x1.df2766c1ee2c4p-11, 0x1.2403f4a167cd9p-13, 0x1.67eb9b19149efp-16, 0x1.bf2820458d504p-19,
+    0x1.176a04d569e34p-21, 0x1.5ec985809ca14p-24, 0x1.b9fd5ac97b287p-27, 0x1.174e9b63c8bbfp-29,
+    0x1.61d8df7dfd56fp-32, 0x1.bedebac754c59p-35, 0x1.1bef0c658dea5p-37, 0x1.95da12388c215p-40,
+    0x1.0491b64d7cab5p-42, -0x1.c6317710ac3a5p-5, -0x1.0810e58cefae9p-3, -0x1.cc93bdc253351p-7,
+    -0x1.ce1f1afe69592p-10, -0x1.fb69391d55eb1p-13, -0x1.2514825e09368p-15, -0x1.5c23fd9b3bbc2p-18,
+    -0x1.a450146db39eep-21, -0x1.00657dcbc405fp-23, -0x1.3b2c879a13080p-26, -0x1.85bddb4d43faap-29,
+    -0x1.e441a6a19ccd6p-32, -0x1.2cab74790dab1p-34, -0x1.77ceac08efa6ap-37, -0x1.062a36b7f937bp-39,
+    -0x1.4c4a431025bdfp-42, 0x1.1b038f4509d6ap-7, 0x1.3a6c71137b23fp-6, 0x1.1b97a16784ad0p-14,
+    -0x1.9607c3cca9671p-15, -0x1.2a8b307724e9bp-18, -0x1.7eb027e92bd69p-23, 0x1.dc08f5a9b5943p-27,
+    0x1.2470a12445306p-28, 0x1.66db001b81157p-31, 0x1.65d15a18fa146p-34, 0x1.44cf777f4da96p-37,
+    0x1.380e5b5182dc9p-40, 0x1.3bd73eee94985p-43, -0x1.30993299448cdp-13, -0x1.82638588d26d6p-15,
+    0x1.47b92fbe08f4dp-11, 0x1.de0fb11e6379fp-16, -0x1.8186bbf9e5410p-20, -0x1.9a388d7c61dbcp-22,
+    -0x1.5534c21df0380p-25, -0x1.4850510ad9a4cp-29, 0x1.ee9e27db35f14p-36, 0x1.320a62d39ed2ep-35,
+    0x1.de84f21b3b08fp-38, 0x1.0ed93c38bab34p-40, 0x1.8e285e107feecp-44, -0x1.a02fc9052ffffp-14,
+    -0x1.0b8fb3ecc66b1p-12, -0x1.1d48c4f29828bp-14, 0x1.857df1e2d2a1ep-16, 0x1.73f3ed84ebd1ep-19,
+    0x1.a6755fb1d752dp-24, -0x1.fb96ce4bb64d2p-27, -0x1.d062c361d84e9p-29, -0x1.c00aa855e9fadp-32,
+    -0x1.28b37648a74bfp-35, -0x1.f4963c99042adp-40, -0x1.fbca6d5743066p-45, 0x1.523c637e82522p-19,
+    0x1.d4c8cee61faa4p-21, -0x1.cb20a1fe7e0ccp-17, -0x1.d27cadc3d181cp-18, 0x1.212feff2fe816p-21,
+    0x1.79726d6e1d456p-23, 0x1.36266f21c6351p-26, 0x1.5deb31479862bp-31, -0x1.06e439e70a836p-33,
+    -0x1.068f9d55a08a5p-35, -0x1.1898119b1fa37p-38, -0x1.56c8a9bfddcccp-42, 0x1.c6eec08a2d719p-20,
+    0x1.4978e27806ad4p-18, 0x1.5887b5312a0aap-19, -0x1.9380fa32cd8aap-23, -0x1.08d17d31eec45p-21,
+    -0x1.7ace8f2e2445bp-26, 0x1.c89de22d3349fp-28, 0x1.875805bb24743p-30, 0x1.404332678b5e0p-33,
+    0x1.c667a81994be5p-38, -0x1.5c27d9bc778fdp-45, -0x1.2739efb0e7d21p-25, -0x1.2cd51c66d6aa7p-31,
+    0x1.325195878158bp-22, 0x1.372c21bbcf738p-22, 0x1.d2b3b4561656dp-25, -0x1.ad610839c1e8ap-26,
+    -0x1.0ed5ced33a5b6p-28, -0x1.c0e8b9eacdaecp-35, 0x1.17b3a583c92c8p-34, 0x1.95c7e9a49dcefp-37,
+    0x1.0110b99133a11p-40, -0x1.08d778a8c5fccp-25, -0x1.a97529874f13dp-24, -0x1.4a7c891809e97p-24,
+    -0x1.c1b66c5baef8ep-27, 0x1.38bf48d8a635cp-26, 0x1.05ea2e48531dfp-27, -0x1.52b7a8201486cp-31,
+    -0x1.38f8541500368p-32, -0x1.f07793ca7629cp-36, 0x1.75adfe001ea56p-45, 0x1.153d262e8707bp-32,
+    -0x1.615205a75f6afp-31, -0x1.93ffc99798247p-28, -0x1.367277e4d6920p-27, -0x1.1fe2620e81d41p-28,
+    0x1.990016b05e3e2p-32, 0x1.535eacad91080p-31, 0x1.37e8183b6acb6p-35, -0x1.b4a3d02849f1ap-37,
+    -0x1.ef3db3932bbdcp-40, 0x1.34a567fd7300dp-31, 0x1.12651be699cbdp-29, 0x1.1d6a8a7ad9ef0p-29,
+    0x1.bd7feb71d15b5p-31, -0x1.c0c502300e535p-32, -0x1.eb51eac3d9f75p-32, -0x1.176cc06f3d9ffp-34,
+    0x1.0e4330135d672p-35, 0x1.116980cb8e745p-38, 0x1.4ba9b4c84947ap-38, 0x1.0fdfa4933668ep-35,
+    0x1.13c7aabaa3a2ap-33, 0x1.126d40a8af0bep-32, 0x1.8aff83ea4781bp-33, 0x1.a649935532899p-36,
+    -0x1.d71c508194428p-36, -0x1.12d096e33b6a0p-37, 0x1.269fb6309d065p-40, -0x1.6276d35018647p-37,
+    -0x1.6127f10777a01p-35, -0x1.c8cbf814bc65cp-35, -0x1.f570a39a86268p-36, 0x1.8da1f9ec7650ep-38,
+    0x1.f295d53e1a067p-37, 0x1.4589bcf2b4d64p-38, -0x1.4330cdccacab6p-41, -0x1.a58f5b3d37ffep-40,
+    -0x1.a14dc6b461406p-39, -0x1.bfdfd7ffe86ecp-38, -0x1.47b74b864097ep-38, -0x1.0c2cc573b391fp-40,
+    0x1.ba05a39744a60p-43, 0x1.eaf952b0ef705p-41, 0x1.0def16f0aae9dp-40, 0x1.4315db75aa8ffp-42,
+    0x1.c10bd32bfdf77p-44, 0x1.9316e9926a371p-43,
+};
+
+struct LogK0 {
+    static constexpr int rows = 16;
+    static constexpr int terms(int k) {
+        constexpr int counts[16] = {17, 16, 13, 13, 12, 12, 11, 11, 10, 10, 9, 9, 7, 6, 4, 2};
+        return counts[k];
+    }
+    VMF_FN static double power(int i) { return log_k_0_powers[i]; }
+    static constexpr double first_scale = 0x1.8fb558c9b006bp+0;
+    static constexpr double first_shift = 0x1.856c2abe4a85cp+0;
+    static constexpr double second_scale = 0x1.c8c6a2acf3284p+2;
+    static constexpr double second_shift = -0x1.0000000000000p+0;
 };
 
 constexpr double half_pi = 0x1.921fb54442d18p+0;

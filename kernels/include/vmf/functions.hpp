@@ -12,8 +12,11 @@
 #pragma once
 
 #include "debye_quick.hpp"
+#include "interpolated.hpp"
 #include "near_zero.hpp"
 #include "regions.hpp"
+#include "separated.hpp"
+#include "small_order.hpp"
 #include "vmf.hpp"
 
 namespace VMF_NAMESPACE {
@@ -114,10 +117,11 @@ struct LogI : OfOrder {
 
 template <bool scaled>
 struct LogK : OfOrderK {
+    static constexpr int last_small_region = 7;
     static constexpr bool repairs = true;
     static constexpr bool debye_nests = !scaled;
     template <int R>
-    static constexpr bool has_finer = R < region_debye20 || !scaled;
+    static constexpr bool has_finer = R >= region_interpolated0 && (R < region_debye20 || !scaled);
     template <int R, class T>
     VMF_FN static auto doubtful(T v, T, T y) { return doubtful_log_k<R, scaled>(v, y); }
     template <int R, class T>
@@ -129,21 +133,23 @@ struct LogK : OfOrderK {
     VMF_FN static auto finer_doubtful(T v, T, T y) { return finer_doubtful_log_k<R>(v, y); }
     VMF_FN static double repaired(double v, double x) { return near_zero_log_k(v, x, scaled); }
     template <class T>
-    VMF_FN static T region(T v, T x) { return region_k(v, x); }
+    VMF_FN static T region(T v, T x) { return region_log_k(v, x); }
     template <int R, class T>
     VMF_FN static T at(T v, T x) {
-        if constexpr (R == region_temme) {
+        if constexpr (R == region_separated) {
+            return separated_log_k<scaled>(v, x);
+        } else if constexpr (R == region_small_order) {
+            return small_order_log_k<scaled>(v, x);
+        } else if constexpr (R == region_temme_log_k) {
             return temme_log_k<scaled>(v, x);
-        } else if constexpr (R == region_quadrature1) {
-            return quadrature_log_k<Quadrature1, scaled>(v, x);
-        } else if constexpr (R == region_quadrature3) {
-            return quadrature_log_k<Quadrature3, scaled>(v, x);
-        } else if constexpr (R == region_quadrature8) {
-            return quadrature_log_k<Quadrature8, scaled>(v, x);
-        } else if constexpr (R == region_quadrature3v) {
-            return quadrature_log_k<Quadrature3v, scaled>(v, x);
-        } else if constexpr (R == region_quadrature8v) {
-            return quadrature_log_k<Quadrature8v, scaled>(v, x);
+        } else if constexpr (R == region_interpolated0) {
+            return interpolated_log_k_near_zero<LogK0, scaled>(v, x);
+        } else if constexpr (R == region_interpolated1) {
+            return interpolated_log_k<LogK1, scaled>(v, x);
+        } else if constexpr (R == region_interpolated3) {
+            return interpolated_log_k<LogK3, scaled>(v, x);
+        } else if constexpr (R == region_interpolated8) {
+            return interpolated_log_k<LogK8, scaled>(v, x);
         } else if constexpr (scaled || !quick_debye_serves<T>) {
             return debye_log_k<terms_of<R>(), scaled>(v, x);
         } else {

@@ -14,7 +14,7 @@
 //            scripts/generate_coefficients.py (`quadrature`).
 //
 // There is a step between where the fast formula leaves 1 to 4 eps, not 2^-56, so that a wide band of values needs a
-// little more: finer_log_k, the quadrature again with 64-bit terms, for quadrature.hpp and temme.hpp, and finer_log_i,
+// little more: finer_log_k, the quadrature with 64-bit terms, for interpolated.hpp and temme.hpp, and finer_log_i,
 // the power series again in two doubles, for power_series.hpp. Both are for lanes of any type.
 //
 // doubtful_log_i, doubtful_log_k and doubtful_log_normalizer below say which values these are. Against Arb, on 25 000
@@ -483,8 +483,6 @@ VMF_FINER_QUADRATURE(0)
 VMF_FINER_QUADRATURE(1)
 VMF_FINER_QUADRATURE(3)
 VMF_FINER_QUADRATURE(8)
-VMF_FINER_QUADRATURE(3v)
-VMF_FINER_QUADRATURE(8v)
 #undef VMF_FINER_QUADRATURE
 
 template <class T>
@@ -566,12 +564,10 @@ VMF_FN T finer_log_i(T v, T x) {
 // R: the region of regions.hpp, below debye20
 template <int R, bool scaled, class T>
 VMF_FN T finer_log_k(T v, T x) {
-    if constexpr (R == region_temme) return finer_quadrature_log_k<FinerQuadrature0, scaled>(v, x);
-    else if constexpr (R == region_quadrature1) return finer_quadrature_log_k<FinerQuadrature1, scaled>(v, x);
-    else if constexpr (R == region_quadrature3) return finer_quadrature_log_k<FinerQuadrature3, scaled>(v, x);
-    else if constexpr (R == region_quadrature8) return finer_quadrature_log_k<FinerQuadrature8, scaled>(v, x);
-    else if constexpr (R == region_quadrature3v) return finer_quadrature_log_k<FinerQuadrature3v, scaled>(v, x);
-    else return finer_quadrature_log_k<FinerQuadrature8v, scaled>(v, x);
+    if constexpr (R == region_interpolated0) return finer_quadrature_log_k<FinerQuadrature0, scaled>(v, x);
+    else if constexpr (R == region_interpolated1) return finer_quadrature_log_k<FinerQuadrature1, scaled>(v, x);
+    else if constexpr (R == region_interpolated3) return finer_quadrature_log_k<FinerQuadrature3, scaled>(v, x);
+    else return finer_quadrature_log_k<FinerQuadrature8, scaled>(v, x);
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -624,7 +620,7 @@ inline VMF_SLOW_FN double near_zero_log_normalizer(double v, double x, bool scal
 // ---------------------------------------------------------------------------------------------------------------------
 // Which values y need it. Where these are false the relative error of the fast value is < 7 eps. The fast errors they
 // rest on, besides the rounding of y: I 0.08 eps + 2^-71 v, by the power series 2.2 eps for x >= 6, 1.6 eps for x >= 1, else 0.8 eps x^2;
-// K 1.7 eps by quadrature, 3.8 eps by Temme's series, else 0.08 eps + 2^-71 v; C_p 0.05 eps + 2^-67 max(v, x).
+// K as in interpolated.hpp, else 0.08 eps + 2^-71 v; C_p 0.05 eps + 2^-67 max(v, x).
 
 // x^2 as far as registers square it
 template <class T>
@@ -650,8 +646,11 @@ VMF_FN auto doubtful_log_i(T v, T x, T y) {
 
 template <int R, bool scaled, class T>
 VMF_FN auto doubtful_log_k(T v, T y) {
-    if constexpr (R == region_temme) return abs_(y) < T(0.35);
-    else if constexpr (R < region_debye20) return abs_(y) < T(0.25);
+    if constexpr (R <= region_temme_log_k) return y < T(0.0);  // log K > 0.28 there
+    else if constexpr (R == region_interpolated0) return abs_(y) < fma_(v, T(0.06), T(0.06));
+    else if constexpr (R == region_interpolated1) return abs_(y) < T(scaled ? 0.07 : 0.04);
+    else if constexpr (R == region_interpolated3) return abs_(y) < T(scaled ? 0.05 : 0.03);
+    else if constexpr (R == region_interpolated8) return abs_(y) < T(0x1p-6);
     else if constexpr (scaled) return finer_doubtful_debye(v, y);
     else return doubtful_quick_debye(v, y);
 }

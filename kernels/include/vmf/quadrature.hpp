@@ -5,9 +5,11 @@
 //
 // The integrand is entire and falls doubly exponentially, so that the rule converges exponentially in 1/h; step and
 // nodes come from the bounds in scripts/generate_coefficients.py, < 2^-58 of the integral. All terms are positive, and
-// their rounding errors average out: the error of log K is < 1 eps.
+// their rounding errors average out. The moments give
 //
-// The moments give the rest:  d/dv log K = asinh(v/x) + E[u],   K_(v-1)/K_v = x/(v + w) E[exp(-u)].
+//   d/dv log K = asinh(v/x) + E[u],   K_(v-1)/K_v = x/(v + w) E[exp(-u)].
+//
+// log K itself has interpolated.hpp, but in float32 (single.hpp).
 #pragma once
 
 #include "debye.hpp"
@@ -83,15 +85,6 @@ VMF_FN Moments<T> quadrature_moments(T v, T w) {
         }
     }
     return {sums[0], mean[0] + mean[1], sums[1]};
-}
-
-template <class Rule, bool scaled, class T>
-VMF_FN T quadrature_log_k(T v, T x) {
-    const Polar<T> p = polar(v, x);
-    const Twofold<T> angle = asinh_ratio(p.v_plus_w, x);
-    const Moments<T> m = quadrature_moments<Rule, false>(v, p.w.hi);
-    const Twofold<T> l = log_twofold(two_product(m.mass, T(0.5 * Rule::step)));
-    return -assemble_log_i<scaled>(v, p, angle, -l, T(0.0));
 }
 
 }  // namespace VMF_NAMESPACE

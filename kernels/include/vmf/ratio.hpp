@@ -166,21 +166,21 @@ VMF_FN T times_half_x(T a, T b, T x) {
 
 template <class T>
 VMF_FN T temme_kv_ratio(T v, T x) {
-    const Temme<T> t = temme<T>(v, x);
+    const Temme<T> t = temme<T, temme_steps>(v, x);
     const T q = t.here / t.below;
     return select(round_(v) >= T(1.0), (q + q) / x, times_half_x(t.here, t.below, x));
 }
 
 template <class T>
 VMF_FN T temme_log_k_dx(T v, T x) {
-    const Temme<T> t = temme<T>(v, x);
+    const Temme<T> t = temme<T, temme_steps>(v, x);
     const T q = t.below / t.here;  // x/2 times K_(v-1)/K_v, or K_(1-v)/K_v over x/2
     return -(select(round_(v) >= T(1.0), times_half_x(t.below, t.here, x), (q + q) / x) + v / x);
 }
 
 template <class T>
 VMF_FN T temme_log_k_dv(T v, T x) {
-    const Temme<Dual<T>> t = temme<Dual<T>>(v, x);
+    const Temme<Dual<T>> t = temme<Dual<T>, temme_steps>(v, x);
     const T slope = t.here.slope / t.here.value - (t.a.slope / t.a.value + t.b.slope / t.b.value);
     return select(v > T(0.0), slope, T(0.0));
 }

@@ -10,8 +10,19 @@
 //   shifted8     v >= 7.5                          temme        x < 1/2
 //   shifted16    the rest                          quadrature   the rest, by w: < 3, < 8, < 24.5; by v: > 4
 //
-// log I has other rows in place of the shifted orders: tiny, x < 2^-29; series9, x < 1; series18, x < 6; series26,
-// x < 12; series39, the rest. 1 - I_v/I_(v-1) has one more on top: half_order, v < 1 and x >= 22.
+// log I has other rows in place of the shifted orders:
+//   tiny          x < 2^-29
+//   series9       x < 1
+//   series18      x < 6
+//   series26      x < 12
+//   series39      the rest
+// and log K in place of temme and quadrature:
+//   separated     x < 1/2 and v (2 - floor(log2 x)) >= 33
+//   small_order   v <= 1/2 and x < 2^-27
+//   temme         x < 0.3125, and x < 1/2 where w >= 1.118
+//   interpolated  the rest, by w: < 1.118, < 3, < 8, < 24.5
+//
+// 1 - I_v/I_(v-1) has a row of its own on top: half_order, v < 1 and x >= 22.
 //
 // Numbers are doubles so that the choice vectorises with everything else.
 #pragma once
@@ -36,6 +47,13 @@ enum Region : int {
     region_quadrature8 = 4,
     region_quadrature3v = 5,
     region_quadrature8v = 6,
+    region_separated = 1,
+    region_small_order = 2,
+    region_temme_log_k = 3,
+    region_interpolated0 = 4,
+    region_interpolated1 = 5,
+    region_interpolated3 = 6,
+    region_interpolated8 = 7,
     region_debye20 = 8,
     region_debye13 = 9,
     region_debye10 = 10,
@@ -114,6 +132,21 @@ VMF_FN T region_k(T v, T x) {
     r = select(v > T(4.0), r + T(2.0), r);  // their v kind
     r = select(ww < T(9.0), T(double(region_quadrature1)), r);
     r = select(x < T(0.5), select(v >= T(12.75), T(double(region_debye20)), T(double(region_temme))), r);
+    return unless_special<false>(v, x, debye_region(v, x, r));
+}
+
+template <class T>
+VMF_FN T region_log_k(T v, T x) {
+    const T to_square = max_(x, T(smallest_to_square));
+    const T ww = fma_(v, v, to_square * to_square);
+    T r = select(ww < T(64.0), T(double(region_interpolated3)), T(double(region_interpolated8)));
+    r = select(ww < T(9.0), T(double(region_interpolated1)), r);
+    r = select(x < T(0.5), T(double(region_temme_log_k)), r);
+    const T small = select(x < T(0.3125), T(double(region_temme_log_k)), T(double(region_interpolated0)));
+    r = select(ww < T(1.25), small, r);
+    r = select((v <= T(0.5)) & (x < T(0x1p-27)), T(double(region_small_order)), r);
+    const auto separated = (x < T(0.5)) & (v * (T(2.0) - exponent_of(x)) >= T(33.0));
+    r = select(separated, T(double(region_separated)), r);
     return unless_special<false>(v, x, debye_region(v, x, r));
 }
 

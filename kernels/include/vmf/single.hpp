@@ -276,6 +276,20 @@ struct SinglePath<Concentration<complement>> : InSingle {
     static constexpr bool available = false;
 };
 
+// The formula: the double path's own, but for log K, which has polynomials in more digits there.
+template <class F>
+struct SingleFormula : F {};
+template <bool scaled>
+struct SingleFormula<LogK<scaled>> : OfOrderK {
+    template <int R, class T>
+    VMF_FN static T at(T v, T x) {
+        if constexpr (R == region_temme) return temme_log_k<scaled>(v, x);
+        else if constexpr (R == region_quadrature1) return quadrature_log_k<Quadrature1, scaled>(v, x);
+        else if constexpr (R == region_quadrature8) return quadrature_log_k<Quadrature8, scaled>(v, x);
+        else return debye_log_k<terms_of<R>(), scaled>(v, x);
+    }
+};
+
 // region_special stands for the double path.
 template <class F>
 VMF_FN int single_region(Single order, Single argument) {
@@ -323,12 +337,13 @@ VMF_SLOW_FN float in_double(float a, float x) {
 // NAME(a, x) for floats: the value in region R, R + 1, ...
 template <class F, int R = 1>
 VMF_FN Single single_value_in(int region, Single v, Single x) {
+    using Formula = SingleFormula<F>;
     if constexpr (R == region_debye4) {
-        return F::template at<region_debye4>(v, x);
+        return Formula::template at<region_debye4>(v, x);
     } else if constexpr (R == region_debye7 ||
                          (F::of_k ? R == region_quadrature1 || R == region_quadrature8 || (SinglePath<F>::temme && R == region_temme)
                                : R == region_shifted8)) {
-        return region == R ? F::template at<R>(v, x) : single_value_in<F, R + 1>(region, v, x);
+        return region == R ? Formula::template at<R>(v, x) : single_value_in<F, R + 1>(region, v, x);
     } else {
         return single_value_in<F, R + 1>(region, v, x);
     }
