@@ -67,27 +67,30 @@ VMF_FN constexpr double least_square_for(int terms) {
     return terms == 4 ? 2500.0 * 2500.0 : terms == 7 ? 200.0 * 200.0 : terms == 10 ? 80.0 * 80.0 : terms == 13 ? 42.0 * 42.0 : 0.0;
 }
 
-// w^2, the very double that debye_quick.hpp compares.
+// w^2, the very double that debye_quick.hpp compares; NaN where v or x is.
 template <class T>
 VMF_FN T square_of_w(T v, T x) {
-    const T to_square = max_(x, T(smallest_to_square));
+    const T to_square = max_(T(smallest_to_square), x);
     return v * v + to_square * to_square;
 }
 
-template <class T>
-VMF_FN T debye_region(T v, T x, T otherwise) {
-    const T ww = square_of_w(v, x);
-    T r = select((ww >= T(24.5 * 24.5)) | (v >= T(15.5)), T(double(region_debye20)), otherwise);
+// The region of a point by w^2, or small() for the points that the Debye sums do not serve: only where there are any.
+template <class T, class Small>
+VMF_FN T debye_region(T v, T ww, Small small) {
+    T r = T(double(region_debye20));
     r = select(ww >= T(least_square_for(13)), T(double(region_debye13)), r);
     r = select(ww >= T(least_square_for(10)), T(double(region_debye10)), r);
     r = select(ww >= T(least_square_for(7)), T(double(region_debye7)), r);
-    return select(ww >= T(least_square_for(4)), T(double(region_debye4)), r);
+    r = select(ww >= T(least_square_for(4)), T(double(region_debye4)), r);
+    const auto near = (ww < T(24.5 * 24.5)) & (v < T(15.5));
+    if (any(near)) r = select(near, small(), r);
+    return r;
 }
 
-// Finite and ordinary: 0 <= v, 0 < x (or 0 <= x), neither so large that a square overflows.
+// Finite and ordinary: 0 <= v, 0 < x (or 0 <= x), and squares that do not overflow.
 template <bool zero_x, class T>
-VMF_FN T unless_special(T v, T x, T r) {
-    const auto ordinary = (v >= T(0.0)) & (zero_x ? (x >= T(0.0)) : (x > T(0.0))) & (v < T(0x1p+500)) & (x < T(0x1p+500));
+VMF_FN T unless_special(T v, T x, T ww, T r) {
+    const auto ordinary = (v >= T(0.0)) & (zero_x ? (x >= T(0.0)) : (x > T(0.0))) & (ww < T(0x1p+1000));
     return select(ordinary, r, T(double(region_special)));
 }
 
@@ -98,56 +101,65 @@ VMF_FN T shifted_region(T v) {
 
 template <class T>
 VMF_FN T region_log_i(T v, T x) {
-    T small = select(x < T(12.0), T(double(region_series26)), T(double(region_series39)));
-    small = select(x < T(6.0), T(double(region_series18)), small);
-    small = select(x < T(1.0), T(double(region_series9)), small);
-    small = select(x < T(0x1p-29), T(double(region_tiny)), small);
-    // Where log(1 + s) = x^2/4 is all there is of log I and too small to be squared in registers.
-    small = select((v < T(0x1p-450)) & (x < T(0x1p-240)), T(double(region_special)), small);
-    return unless_special<false>(v, x, debye_region(v, x, small));
+    const T ww = square_of_w(v, x);
+    const T r = debye_region(v, ww, [&] {
+        T small = select(x < T(12.0), T(double(region_series26)), T(double(region_series39)));
+        small = select(x < T(6.0), T(double(region_series18)), small);
+        small = select(x < T(1.0), T(double(region_series9)), small);
+        small = select(x < T(0x1p-29), T(double(region_tiny)), small);
+        // Where log(1 + s) = x^2/4 is all there is of log I and too small to be squared in registers.
+        return select((v < T(0x1p-450)) & (x < T(0x1p-240)), T(double(region_special)), small);
+    });
+    return unless_special<false>(v, x, ww, r);
 }
 
 template <class T>
 VMF_FN T region_i(T v, T x) {
-    return unless_special<false>(v, x, debye_region(v, x, shifted_region(v)));
+    const T ww = square_of_w(v, x);
+    return unless_special<false>(v, x, ww, debye_region(v, ww, [&] { return shifted_region(v); }));
 }
 
 template <class T>
 VMF_FN T region_i_complement(T v, T x) {
-    const T r = debye_region(v, x, shifted_region(v));
+    const T ww = square_of_w(v, x);
+    const T r = debye_region(v, ww, [&] { return shifted_region(v); });
     const auto half = (v < T(1.0)) & (x >= T(22.0));
-    return unless_special<false>(v, x, select(half, T(double(region_half_order)), r));
+    return unless_special<false>(v, x, ww, select(half, T(double(region_half_order)), r));
 }
 
 // As region_i with x = 0 allowed: the vMF quantities are regular there.
 template <class T>
 VMF_FN T region_vmf(T v, T x) {
-    return unless_special<true>(v, x, debye_region(v, x, shifted_region(v)));
+    const T ww = square_of_w(v, x);
+    return unless_special<true>(v, x, ww, debye_region(v, ww, [&] { return shifted_region(v); }));
 }
 
 template <class T>
 VMF_FN T region_k(T v, T x) {
     const T ww = square_of_w(v, x);
-    T r = select(ww < T(64.0), T(double(region_quadrature3)), T(double(region_quadrature8)));
-    r = select(v > T(4.0), r + T(2.0), r);  // their v kind
-    r = select(ww < T(9.0), T(double(region_quadrature1)), r);
-    r = select(x < T(0.5), select(v >= T(12.75), T(double(region_debye20)), T(double(region_temme))), r);
-    return unless_special<false>(v, x, debye_region(v, x, r));
+    const T r = debye_region(v, ww, [&] {
+        T small = select(ww < T(64.0), T(double(region_quadrature3)), T(double(region_quadrature8)));
+        small = select(v > T(4.0), small + T(2.0), small);  // their v kind
+        small = select(ww < T(9.0), T(double(region_quadrature1)), small);
+        return select(x < T(0.5), select(v >= T(12.75), T(double(region_debye20)), T(double(region_temme))), small);
+    });
+    return unless_special<false>(v, x, ww, r);
 }
 
 template <class T>
 VMF_FN T region_log_k(T v, T x) {
-    const T to_square = max_(x, T(smallest_to_square));
-    const T ww = fma_(v, v, to_square * to_square);
-    T r = select(ww < T(64.0), T(double(region_interpolated3)), T(double(region_interpolated8)));
-    r = select(ww < T(9.0), T(double(region_interpolated1)), r);
-    r = select(x < T(0.5), T(double(region_temme_log_k)), r);
-    const T small = select(x < T(0.3125), T(double(region_temme_log_k)), T(double(region_interpolated0)));
-    r = select(ww < T(1.25), small, r);
-    r = select((v <= T(0.5)) & (x < T(0x1p-27)), T(double(region_small_order)), r);
-    const auto separated = (x < T(0.5)) & (v * (T(2.0) - exponent_of(x)) >= T(33.0));
-    r = select(separated, T(double(region_separated)), r);
-    return unless_special<false>(v, x, debye_region(v, x, r));
+    const T ww = square_of_w(v, x);
+    const T r = debye_region(v, ww, [&] {
+        T small = select(ww < T(64.0), T(double(region_interpolated3)), T(double(region_interpolated8)));
+        small = select(ww < T(9.0), T(double(region_interpolated1)), small);
+        small = select(x < T(0.5), T(double(region_temme_log_k)), small);
+        const T least = select(x < T(0.3125), T(double(region_temme_log_k)), T(double(region_interpolated0)));
+        small = select(ww < T(1.25), least, small);
+        small = select((v <= T(0.5)) & (x < T(0x1p-27)), T(double(region_small_order)), small);
+        const auto separated = (x < T(0.5)) & (v * (T(2.0) - exponent_of(x)) >= T(33.0));
+        return select(separated, T(double(region_separated)), small);
+    });
+    return unless_special<false>(v, x, ww, r);
 }
 
 }  // namespace VMF_NAMESPACE
