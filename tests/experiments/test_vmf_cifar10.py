@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -188,9 +189,9 @@ def test_features_that_are_not_there(tmp_path, files):
 
 def test_what_is_missing_is_said_before_any_other_experiment_has_run(tmp_path):
     config = tmp_path / "absent.yaml"
-    config.write_text("experiment: vmf-cifar10\n" + (shipped_folder() / "vmf-cifar10.yaml").read_text()
-                      .split("experiment: vmf-cifar10\n")[1].replace("images: cifar", "images: no"))  # fmt: skip
-    with pytest.raises(ExperimentError, match="no-10-batches-bin: does not exist"):
+    shipped = (shipped_folder() / "vmf-cifar10.yaml").read_text()
+    config.write_text(shipped.replace("images: cifar10 ", "images: no-cifar10 "))
+    with pytest.raises(ExperimentError, match="no-cifar10: does not exist"):
         reproduce(["bessel-accuracy", str(config)], tmp_path / "results", say=pytest.fail)
     assert not (tmp_path / "results").exists()
 
@@ -211,29 +212,38 @@ def test_files_that_do_not_fit_together(tmp_path, files):
         sets_of(f"files=[{{name: a, train: {tmp_path}/two.npy}}]")
 
 
-def test_features_are_extracted_where_they_are_missing_and_only_there(tmp_path, monkeypatch):
+def test_features_are_extracted_at_every_size_once(tmp_path, monkeypatch):
     from vmf import features
 
     asked = []
 
-    def pretend(images, output, *, weights, size, split, limit, dtype):
-        asked.append((images.name, weights.name, output.name, size, split, limit, dtype))
+    def pretend(images, output, *, weights, size, split, limit, dtype, progress):
+        asked.append((str(images), Path(weights).name, output.name, size, split, limit, dtype))
         rows = np.random.default_rng(size).standard_normal((12, size)) + 1
         np.save(output, rows.astype(dtype))
-        np.save(output.with_suffix(".labels.npy"), np.arange(12) % 2)
-        return features.Extraction(output, None, output, 12, size, 1.0)
+        labels = output.with_suffix(".labels.npy")
+        np.save(labels, np.arange(12) % 2)
+        progress(12, 12)
+        return SimpleNamespace(features=output, labels=labels, rows=12, dimension=size,
+                               images_per_second=1.0)  # fmt: skip
 
     monkeypatch.setattr(features, "extract", pretend)
-    (tmp_path / "images").mkdir()
-    (tmp_path / "weights.safetensors").touch()
+    (tmp_path / "mine.safetensors").touch()
     settings = [
-        f"extract.images={tmp_path}/images", f"extract.weights={tmp_path}/weights.safetensors",
-        f"extract.folder={tmp_path}/features", "extract.sizes=[32, 64]", "extract.limit=12",
+        f"extract.weights={tmp_path}/mine.safetensors", f"extract.folder={tmp_path}/features",
+        "extract.sizes=[32, 64]", "extract.limit=12",
     ]  # fmt: skip
     first, second = sets_of(*settings)
-    given = ("images", "weights.safetensors")
     assert asked == [
-        (*given, f"cifar10_{split}_{size}_12.npy", size, split, 12, "float16")
+        (
+            "cifar10",
+            "mine.safetensors",
+            f"cifar10_{split}_{size}_12.npy",
+            size,
+            split,
+            12,
+            "float16",
+        )
         for size in (32, 64)
         for split in ("train", "test")
     ]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,9 +19,9 @@ from vmf.experiments.libraries import installed
 if TYPE_CHECKING:
     from vmf.experiments.schema import Extract, FeatureFile, VMFCifar10
 
-Split = Literal["train", "test"]
 Say = Callable[[str], None]
 _CHUNK_BYTES = 32 << 20
+_IMAGES, _WEIGHTS = "cifar10", r"(\w+\.)?(DEFAULT|IMAGENET1K_V\d)"
 _NEEDS_TORCH = (
     "extracting features needs torch and torchvision: pip install 'vmf-toolkit[features]', or give"
     " feature files (--set files=...)"
@@ -94,18 +95,14 @@ def feature_sets(config: VMFCifar10, say: Say) -> list[FeatureSet]:
 
 
 def check_files(config: VMFCifar10) -> None:
-    """Raise ExperimentError unless every file is there, or what it is extracted from."""
+    """Raise ExperimentError unless every file is there, or what features are extracted from."""
     for file in config.files:
         for name in (file.train, file.train_labels, file.test, file.test_labels):
             if name is not None:
                 find(name)
-    if not config.files and any(
-        not target.exists()
-        for size in config.extract.sizes
-        for target in _targets(config.extract, size).values()
-    ):
-        find(config.extract.images)
-        find(config.extract.weights)
+    if not config.files:
+        _source(config.extract.images, _IMAGES)
+        _source(config.extract.weights, _WEIGHTS)
         if not (installed("torch") and installed("torchvision")):
             raise ExperimentError(_NEEDS_TORCH)
 
@@ -125,11 +122,14 @@ def find(name: str) -> Path:
 
 
 def extracted(settings: Extract, size: int, say: Say) -> FeatureFile:
-    """The files of one image size, extracted first where they are missing."""
+    """The files of one image size, extracted as far as they are not there yet."""
     from vmf.experiments.schema import FeatureFile
 
     found: dict[str, str] = {}
-    for split, target in _targets(settings, size).items():
+    some = "" if settings.limit is None else f"_{settings.limit}"
+    for split in ("train", "test"):
+        name = f"cifar10_{split}_{size}{some}.npy"
+        target = Path(settings.folder).expanduser() / name
         if not target.exists():
             _extract(settings, target, size, split, say)
         found[split] = str(target)
@@ -137,27 +137,41 @@ def extracted(settings: Extract, size: int, say: Say) -> FeatureFile:
     return FeatureFile(name=f"{size} pixels", **found)
 
 
-def _targets(settings: Extract, size: int) -> dict[Split, Path]:
-    folder = Path(settings.folder).expanduser()
-    some = "" if settings.limit is None else f"_{settings.limit}"
-    splits: tuple[Split, ...] = get_args(Split)
-    return {split: folder / f"cifar10_{split}_{size}{some}.npy" for split in splits}
-
-
-def _extract(settings: Extract, target: Path, size: int, split: Split, say: Say) -> None:
-    images, weights = find(settings.images), find(settings.weights)
+def _extract(
+    settings: Extract, target: Path, size: int, split: Literal["train", "test"], say: Say
+) -> None:
+    images, weights = _source(settings.images, _IMAGES), _source(settings.weights, _WEIGHTS)
     target.parent.mkdir(parents=True, exist_ok=True)
-    say(f"extracting {target.name}")
     try:
         from vmf.features import extract
 
         done = extract(
             images, target, weights=weights, size=size, split=split, limit=settings.limit,
-            dtype=settings.dtype,
+            dtype=settings.dtype, progress=_in_tenths(target.name, say),
         )  # fmt: skip
     except ImportError as error:
         raise ExperimentError(_NEEDS_TORCH) from error
     say(f"{target.name}: {done.rows} x {done.dimension}, {done.images_per_second:.0f} images/s")
+
+
+def _in_tenths(name: str, say: Say) -> Callable[[int, int], None]:
+    """Tell of each tenth of the images."""
+    told = 0
+
+    def progress(done: int, total: int) -> None:
+        nonlocal told
+        if 10 * done // total > told:
+            told = 10 * done // total
+            say(f"extracting {name}: {10 * told} %")
+
+    return progress
+
+
+def _source(name: str, downloaded: str) -> str | Path:
+    """A path that exists, or the name of something that torchvision downloads."""
+    if re.fullmatch(downloaded, name):
+        return name
+    return find(name)
 
 
 def _feature_set(file: FeatureFile, config: VMFCifar10) -> FeatureSet:
