@@ -40,7 +40,7 @@ def test_version():
     assert run("--version").stdout == f"vmf {vmf.__version__}\n"
 
 
-@pytest.mark.parametrize("command", ["fit", "score", "sample", "info"])
+@pytest.mark.parametrize("command", ["extract", "fit", "score", "sample", "info"])
 def test_help_teaches_with_examples(command):
     out = run(command, "--help", env={**os.environ, "COLUMNS": "200"}).stdout
     assert f"vmf {command} " in out.split("For example")[1]
@@ -50,7 +50,7 @@ def test_help_loads_neither_numpy_nor_pyarrow():
     code = (
         "import sys\nfrom vmf.cli import app\n"
         "try: app(['--help'])\nexcept SystemExit: pass\n"
-        "loaded = {'numpy', 'pyarrow', 'pandas', 'scipy', 'safetensors'} & set(sys.modules)\n"
+        "loaded = {'numpy', 'pyarrow', 'pandas', 'scipy', 'safetensors', 'torch'} & set(sys.modules)\n"
         "assert not loaded, loaded\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)

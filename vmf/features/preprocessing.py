@@ -7,11 +7,13 @@ weights given the wrong range or mean still return numbers, and only the numbers
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import torch
+
+Triple = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -30,8 +32,8 @@ class Preprocessing:
 
     channels: Literal["RGB", "BGR"]
     white: float
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    mean: Triple
+    std: Triple
 
     def apply(self, images: torch.Tensor) -> torch.Tensor:
         """Turn RGB images (n, 3, h, w) in 0..255, floating, into what the network takes."""
@@ -39,11 +41,20 @@ class Preprocessing:
 
         if self.channels == "BGR":
             images = images.flip(1)
-        # One multiplication and one addition: (x s - mean) / std, with s = white / 255.
+        # One multiplication and one addition: (x s - mean) / std with s = white / 255.
         scale = [self.white / 255 / deviation for deviation in self.std]
         shift = [-mean / deviation for mean, deviation in zip(self.mean, self.std, strict=True)]
         factor, offset = (
             torch.tensor(values, dtype=images.dtype, device=images.device).view(1, 3, 1, 1)
             for values in (scale, shift)
         )
-        return images * factor + offset
+        return torch.addcmul(offset, images, factor)
+
+    def as_json(self) -> dict[str, Any]:
+        """For the sidecar, in the words of a description."""
+        values = asdict(self)
+        return {
+            "input": f"{self.channels}, 0..{self.white:g}",
+            "mean": list(values["mean"]),
+            "std": list(values["std"]),
+        }
