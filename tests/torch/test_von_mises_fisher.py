@@ -274,22 +274,3 @@ def test_second_derivative_of_a_draw_is_refused() -> None:
     (first,) = torch.autograd.grad((x**3).sum(), kappa, create_graph=True)
     with pytest.raises(RuntimeError, match="once_differentiable"):
         first.backward()
-
-
-@pytest.mark.parametrize("dim", [3, 512, 32768])
-def test_a_training_loop_finds_the_maximum_likelihood_estimate(dim: int) -> None:
-    mu = direction(dim)
-    rows = VonMisesFisher(mu, 0.8 * dim).sample((60,), generator=torch.Generator().manual_seed(1))
-    log_kappa = torch.zeros((), dtype=DOUBLE, requires_grad=True)
-    optimizer = torch.optim.LBFGS([log_kappa], max_iter=60, tolerance_grad=1e-14,
-                                  tolerance_change=1e-16, line_search_fn="strong_wolfe")  # fmt: skip
-
-    def loss() -> Any:
-        optimizer.zero_grad()
-        value = -VonMisesFisher(mu, log_kappa.exp()).log_prob(rows).mean() / dim
-        value.backward()
-        return value
-
-    optimizer.step(loss)
-    exact = special.concentration(dim, (rows @ mu).mean())
-    assert log_kappa.exp().item() == pytest.approx(exact.item(), rel=1e-6)
