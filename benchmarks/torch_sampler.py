@@ -1,13 +1,17 @@
 """Time draws of `vmf.torch` beside those of a widely used sampler, and print both mean cosines.
 
-The other one is the algorithm of Davidson, Falorsi, De Cao, Kipf & Tomczak, Hyperspherical
-Variational Auto-Encoders (UAI 2018), section 3.3, with what the authors' released code adds to it:
+The other one is the algorithm of s-vae-pytorch, the code that Davidson, Falorsi, De Cao, Kipf &
+Tomczak released with Hyperspherical Variational Auto-Encoders (UAI 2018), with its defaults, restated:
 
-- the constant b of Ulrich's envelope is replaced with (m - 1)/(4 kappa) for kappa > 11, which is
-  close to it for kappa >> m only, and makes the draws biased elsewhere;
-- each round draws twenty beta variables for every row still wanted or not, and keeps the first
-  that is accepted;
-- tangents, reflection and concatenation are whole arrays, in float64.
+- the cosine by rejection, section 3.3 of the paper. The constant b of Ulrich's envelope is replaced
+  with (m - 1)/(4 kappa) for kappa > 11, which is close to it for kappa >> m only and makes the draws
+  biased elsewhere;
+- each round draws a beta variable for every row, still wanted or not, and keeps the first of the k
+  that a row got, k being 1;
+- beta variables are drawn in float64, normal and uniform ones in float32; the arithmetic is in the
+  dtype of the mean direction. Tangent, concatenation and reflection are operations on whole arrays.
+
+Both draw the same number of rows with the same number of threads, in turns; times are medians.
 
     python -m benchmarks.torch_sampler [--rows N] [--repeats N]
 """
@@ -16,8 +20,8 @@ from __future__ import annotations
 
 import argparse
 import math
+import statistics
 import time
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -25,43 +29,42 @@ from torch import Tensor
 from vmf import special
 from vmf.torch import VonMisesFisher
 
-_PROPOSALS = 20
-
 
 def published_sampler(mu: Tensor, kappa: float, rows: int) -> Tensor:
     """Draw (rows, m) by the algorithm described above."""
-    m = mu.numel()
-    cosine = _published_cosines(m, kappa, rows)[:, None]
-    tangent = torch.randn(rows, m)[:, 1:].double()
-    tangent = tangent / tangent.norm(dim=-1, keepdim=True)
-    upright = torch.cat((cosine, torch.sqrt(torch.clamp(1 - cosine**2, min=1e-10)) * tangent), -1)
-    mirror = -mu.double()
-    mirror[0] += 1
-    mirror = mirror / (mirror.norm() + 1e-5)
+    cosine = _published_cosines(mu.numel(), torch.tensor([kappa], dtype=mu.dtype), rows)
+    noise = torch.distributions.Normal(0, 1).sample((rows, mu.numel()))[:, 1:]
+    tangent = noise / noise.norm(dim=-1, keepdim=True)
+    sine = torch.sqrt(torch.clamp(1 - cosine**2, 1e-10))
+    upright = torch.cat((cosine, sine * tangent), -1)
+    first_axis = torch.zeros(mu.numel())
+    first_axis[0] = 1
+    mirror = first_axis - mu
+    mirror = mirror / (mirror.norm(dim=-1, keepdim=True) + 1e-5)
     turned = upright - 2 * (upright * mirror).sum(-1, keepdim=True) * mirror
     return turned.to(mu.dtype)
 
 
-def _published_cosines(m: int, kappa: float, rows: int) -> Tensor:
-    root = math.hypot(2 * kappa, m - 1)
-    blend = min(max(0.0, kappa - 10), 1.0)
-    b = blend * (m - 1) / (4 * kappa) + (1 - blend) * (m - 1) / (2 * kappa + root)
+def _published_cosines(m: int, kappa: Tensor, rows: int, proposals: int = 1) -> Tensor:
+    root = torch.sqrt(4 * kappa**2 + (m - 1) ** 2)
+    blend = torch.clamp(kappa - 10, 0, 1)
+    b = blend * (m - 1) / (4 * kappa) + (1 - blend) * (root - 2 * kappa) / (m - 1)
     a = (m - 1 + 2 * kappa + root) / 4
     d = 4 * a * b / (1 + b) - (m - 1) * math.log(m - 1)
+    a, b, d = (constant.repeat(rows, 1) for constant in (a, b, d))
     half = torch.tensor((m - 1) / 2, dtype=torch.float64)
-    beta = torch.distributions.Beta(half, half)
-    cosines = torch.zeros(rows, dtype=torch.float64)
-    wanted = torch.ones(rows, dtype=torch.bool)
+    cosines = torch.zeros_like(b)
+    wanted = torch.ones_like(b, dtype=torch.bool)
     while wanted.any():
-        e = beta.sample((rows, _PROPOSALS))
-        u = torch.rand(rows, _PROPOSALS, dtype=torch.float64)
+        e = torch.distributions.Beta(half, half).sample((rows, proposals)).to(kappa.dtype)
+        u = torch.distributions.Uniform(0.0, 1.0).sample((rows, proposals)).to(kappa.dtype)
         proposal = (1 - (1 + b) * e) / (1 - (1 - b) * e)
         t = 2 * a * b / (1 - (1 - b) * e)
         accepted = (m - 1) * torch.log(t) - t + d > torch.log(u)
-        first = accepted.to(torch.int8).argmax(dim=1, keepdim=True)
-        found = wanted & accepted.any(dim=1)
-        cosines[found] = proposal.gather(1, first)[:, 0][found]
-        wanted &= ~found
+        first = accepted.float().argmax(dim=1, keepdim=True)
+        found = wanted & accepted.any(dim=1, keepdim=True)
+        cosines[found] = proposal.gather(1, first)[found]
+        wanted[found] = False
     return cosines
 
 
@@ -70,37 +73,49 @@ def our_sampler(mu: Tensor, kappa: float, rows: int) -> Tensor:
     return VonMisesFisher(mu, kappa).sample((rows,))
 
 
-def seconds(draw: Callable[[Tensor, float, int], Tensor], rows: int, repeats: int) -> float:
-    """Return the shortest of `repeats` times to draw `rows` rows at p = kappa = 512."""
-    mu = torch.nn.functional.normalize(torch.ones(512), dim=0)
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        draw(mu, 512.0, rows)
-        times.append(time.perf_counter() - start)
-    return min(times)
+SAMPLERS = {"vmf.torch": our_sampler, "s-vae-pytorch's": published_sampler}
+
+
+def seconds(dtype: torch.dtype, rows: int, repeats: int) -> dict[str, float]:
+    """Return the median of `repeats` times to draw `rows` rows at p = kappa = 512, in turns."""
+    mu = torch.nn.functional.normalize(torch.ones(512, dtype=dtype), dim=0)
+    times: dict[str, list[float]] = {name: [] for name in SAMPLERS}
+    for repeat in range(repeats + 1):
+        for name, draw in SAMPLERS.items():
+            start = time.perf_counter()
+            draw(mu, 512.0, rows)
+            if repeat:  # the first one warms up
+                times[name].append(time.perf_counter() - start)
+    return {name: statistics.median(taken) for name, taken in times.items()}
+
+
+def print_mean_cosines(dim: int, kappa: float, rows: int) -> None:
+    """Print the mean cosine of draws of both samplers beside A_p(kappa)."""
+    mean = special.mean_resultant_length(dim, kappa)
+    print(f"mean cosine at p = {dim}, kappa = {kappa:g}: {mean:.4f} is right")
+    for dtype in (torch.float32, torch.float64):
+        mu = torch.nn.functional.normalize(torch.ones(dim, dtype=dtype), dim=0)
+        for name, draw in SAMPLERS.items():
+            cosines = (draw(mu, kappa, rows) @ mu).double()
+            error = cosines.std() / math.sqrt(rows)
+            print(f"  {name:16} {str(dtype)[6:]}  {cosines.mean():.4f} +- {error:.4f}")
 
 
 def main() -> None:
-    """Print the times at p = 512 and the mean cosines at p = 2048, kappa = 500."""
+    """Print the times at p = 512 and mean cosines there and at p = 2048, kappa = 500."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=100_000)
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--repeats", type=int, default=7)
     arguments = parser.parse_args()
     torch.manual_seed(0)
-    samplers = {"vmf.torch": our_sampler, "Davidson et al.": published_sampler}
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads")
-    times = {}
-    for name, draw in samplers.items():
-        times[name] = seconds(draw, arguments.rows, arguments.repeats)
-        print(f"{name:16} {arguments.rows} x 512: {times[name]:.3f} s")
-    print(f"ratio {times['Davidson et al.'] / times['vmf.torch']:.1f}")
-    mu = torch.nn.functional.normalize(torch.ones(2048), dim=0)
-    print(f"mean cosine at p = 2048, kappa = 500: {special.mean_resultant_length(2048, 500.0):.4f}")
-    for name, draw in samplers.items():
-        cosines = draw(mu, 500.0, 2000) @ mu
-        error = cosines.std() / math.sqrt(cosines.numel())
-        print(f"{name:16} {cosines.mean():.4f} +- {error:.4f}")
+    for dtype in (torch.float32, torch.float64):
+        times = seconds(dtype, arguments.rows, arguments.repeats)
+        ours, theirs = times.values()
+        taken = ", ".join(f"{name} {each:.3f} s" for name, each in times.items())
+        print(f"{arguments.rows} x 512 {str(dtype)[6:]}: {taken}, ratio {theirs / ours:.1f}")
+    print_mean_cosines(512, 512.0, 10_000)
+    print_mean_cosines(2048, 500.0, 2000)
 
 
 if __name__ == "__main__":

@@ -179,7 +179,20 @@ def test_blocks_and_batches_have_their_own_directions() -> None:
     torch.testing.assert_close(rows, mu.expand(2, -1, -1), atol=1e-3, rtol=0)
 
 
-def test_draws_do_not_depend_on_threads_or_gradients() -> None:
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("shape", [(2,), (5, 3), (3, 512)])
+def test_draws_with_and_without_gradient_are_the_same(dtype: Any, shape: tuple[int, ...]) -> None:
+    kappa = torch.full(shape[:-1], 7.0, dtype=dtype, requires_grad=True)
+    posterior = VonMisesFisher(direction(*shape).to(dtype), kappa)
+    one, other = (
+        getattr(posterior, method)((50,), generator=torch.Generator().manual_seed(5))
+        for method in ("sample", "rsample")
+    )
+    assert one.requires_grad != other.requires_grad
+    torch.testing.assert_close(one, other.detach(), rtol=0, atol=16 * torch.finfo(dtype).eps)
+
+
+def test_draws_do_not_depend_on_threads() -> None:
     kappa = torch.tensor(300.0, requires_grad=True)
     loc = direction(512).float().requires_grad_()
     threads, draws = torch.get_num_threads(), []

@@ -10,6 +10,7 @@ from torch.distributions import Distribution
 
 from vmf import special
 from vmf.torch.constraints import unit_vector
+from vmf.torch.directions import standard_normal
 
 
 class HypersphericalUniform(Distribution):  # type: ignore[misc]
@@ -89,8 +90,7 @@ class HypersphericalUniform(Distribution):  # type: ignore[misc]
         like = self._like
         if like.dtype not in (torch.float32, torch.float64):
             like = like.float()
-        shape = self._extended_shape(torch.Size(sample_shape))
-        draws = torch.randn(shape, dtype=like.dtype, device=like.device, generator=generator)
+        draws = standard_normal(self._extended_shape(torch.Size(sample_shape)), like, generator)
         draws /= torch.linalg.vector_norm(draws, dim=-1, keepdim=True)
         return draws.to(self._like.dtype)
 
