@@ -39,8 +39,14 @@ def test_values_are_those_of_numpy(entry: Any, dtype: Any) -> None:
 def test_derivatives(entry: Any) -> None:
     function = getattr(special, entry.name)
     a, x = (value.requires_grad_() for value in arguments(entry))
-    assert torch.autograd.gradcheck(function, (a, x))
-    assert torch.autograd.gradgradcheck(function, (a, x))
+    assert torch.autograd.gradcheck(
+        function,
+        (a, x),
+        check_forward_ad=True,
+        check_batched_grad=True,
+        check_batched_forward_grad=True,
+    )
+    assert torch.autograd.gradgradcheck(function, (a, x), check_fwd_over_rev=True)
     # Broadcast arguments: each gradient has its argument's shape.
     assert torch.autograd.gradcheck(function, (a[:, None], x[:2]))
 
@@ -73,32 +79,30 @@ def test_torch_func(entry: Any) -> None:
 
 
 @pytest.mark.parametrize("entry", ENTRIES)
-def test_compiles_without_graph_break(entry: Any) -> None:
-    torch._dynamo.reset()  # the public functions share their code, and a code object its cache
+def test_forward_mode(entry: Any) -> None:
+    """Of first and second order, alone, batched and mixed with reverse mode."""
     function = getattr(special, entry.name)
-    compiled = torch.compile(function, fullgraph=True, backend="aot_eager")
-    a, x = (value.requires_grad_() for value in arguments(entry))
-    expected = function(a, x)
-    result = compiled(a, x)
-    assert torch.equal(result, expected)
-    gradients = torch.autograd.grad(result.sum(), (a, x))
-    for one, other in zip(gradients, torch.autograd.grad(expected.sum(), (a, x)), strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-14, atol=0)
+    at = arguments(entry)
+    both = {"argnums": (0, 1)}
+    forward, reverse = torch.func.jacfwd, torch.func.jacrev
+    expected = reverse(function, **both)(*at)
+    torch.testing.assert_close(forward(function, **both)(*at), expected, rtol=1e-14, atol=0)
+    along = torch.func.jvp(function, at, (torch.ones(3).double(), torch.full((3,), 2.0).double()))
+    total = sum(factor * part.sum(1) for factor, part in zip((1, 2), expected, strict=True))
+    torch.testing.assert_close(along[1], total, rtol=1e-13, atol=1e-15)
+    second = reverse(reverse(function, **both), **both)(*at)
+    for one, other in ((forward, forward), (forward, reverse), (reverse, forward)):
+        found = one(other(function, **both), **both)(*at)
+        torch.testing.assert_close(found, second, rtol=1e-9, atol=1e-12)
 
 
-def test_compiles_inside_a_loss() -> None:
-    torch._dynamo.reset()
-
-    def loss(kappa: Any) -> Any:
-        return (special.log_normalizer_e(512, kappa) - kappa * 0.3).mean().sin()
-
-    kappa = torch.tensor([10.0, 300.0], requires_grad=True)
-    compiled = torch.compile(loss, fullgraph=True, backend="aot_eager", dynamic=True)
-    compiled(kappa).backward()
-    gradient = kappa.grad
-    kappa.grad = None
-    loss(kappa).backward()
-    torch.testing.assert_close(gradient, kappa.grad)
+def test_forward_mode_of_one_argument_does_not_ask_for_the_other_derivative() -> None:
+    """At kappa = 0 the derivative of A in the dimension is 0/0; nobody wants it here."""
+    zero = torch.zeros((), dtype=torch.float64)
+    value, slope = torch.func.jvp(
+        lambda kappa: special.mean_resultant_length(5, kappa), (zero,), (zero + 1,)
+    )
+    assert (value.item(), slope.item()) == (0.0, pytest.approx(0.2, rel=1e-15))
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -89,6 +89,8 @@ def _public(entry: Entry) -> Any:
         return backend_for(a, x).evaluate(name, a, x, **options)
 
     function.__name__ = function.__qualname__ = name
+    # A code object of its own: torch.compile keeps what it compiled with that, and at most eight versions.
+    function.__code__ = function.__code__.replace(co_name=name)
     function.__module__ = __name__
     function.__text_signature__ = f"({entry.first}, {entry.second}, /, **options)"  # type: ignore[attr-defined]
     first = "order, real, >= 0" if entry.first == "v" else "dimension p of the space, real, >= 2"

@@ -14,8 +14,9 @@ argument follow from Bessel's equation. What is left, derivatives in the order o
 a derivative already, is an operator `torch.ops.vmf.difference`, see `vmf.special._differences`.
 Second derivatives of log I and log K measured against Arb for 1e-3 <= v, x <= 3e4: error at most
 6e-12 max(1, |value|); twice in x: 2e-15 max(1, |value|). All can be differentiated again, at a loss
-of about two digits each time. Only reverse mode: torch.func.jvp and jacfwd do not apply, and
-torch.compile takes the functions themselves but not torch.func.grad of them.
+of about two digits each time, in reverse and in forward mode (torch.func.jvp, jacfwd, hessian).
+torch.compile takes the functions and their backward passes, but no torch.func.grad, jvp or vmap
+inside of what it compiles: there it sees the operators, which have no rule for these.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from vmf import _core
 from vmf.special import _differences
@@ -294,6 +296,16 @@ def _batched(operator: Callable[..., Tensor]) -> Callable[..., tuple[Tensor, int
     return rule
 
 
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+def _differentiated_by_torch_func() -> bool:
+    """Whether torch.compile is tracing inside torch.func.grad or jvp, which pass operators by.
+
+    The former fails there, the latter gives zeros for a custom operator, without a word.
+    """
+    levels = torch._C._functorch.get_interpreter_stack() or ()
+    return any(level.key() != torch._C._functorch.TransformType.Vmap for level in levels)
+
+
 def _define(
     name: str,
     schema: str,
@@ -316,28 +328,52 @@ def _define(
         a, x, *ctx.which = inputs
         ctx.save_for_backward(a, x, output)
 
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        a, x, value = ctx.saved_tensors
-        in_tensors = [
-            grad * derivative(a, x, value) if needed else None
-            for derivative, needed in zip(
-                derivatives(*ctx.which), ctx.needs_input_grad[:2], strict=True
-            )
+    def save_for_both(ctx: Any, inputs: Any, output: Tensor) -> None:
+        save(ctx, inputs, output)
+        ctx.save_for_forward(*inputs[:2], output)
+        ctx.set_materialize_grads(False)
+
+    def scaled(at: Any, which: Any, factors: Any) -> list[Tensor | None]:
+        """Return the two derivatives times `factors`; where that is None, None."""
+        return [
+            None if factor is None else factor * derivative(*at)
+            for derivative, factor in zip(derivatives(*which), factors, strict=True)
         ]
-        return *in_tensors, *(None for _ in ctx.which)
+
+    def backward(ctx: Any, grad: Tensor | None) -> tuple[Tensor | None, ...]:
+        factors = [grad if needed else None for needed in ctx.needs_input_grad[:2]]
+        return *scaled(ctx.saved_tensors, ctx.which, factors), *(None for _ in ctx.which)
+
+    def forward_mode(ctx: Any, *tangents: Any) -> Any:
+        # Off here by default, which would make a jvp of a jvp 0; and not of these tangents again.
+        with forward_ad._set_fwd_grad_enabled(True):
+            at = [forward_ad.unpack_dual(tensor).primal for tensor in ctx.saved_tensors]
+            first, second = scaled(at, ctx.which, tangents[:2])
+            return second if first is None else first if second is None else first + second
 
     operator.register_autograd(backward, setup_context=save)
 
     def call(*arguments: Any) -> Tensor:
         # torch.compile sees the operator, which AOTAutograd differentiates.
         if torch.compiler.is_compiling():
+            if _differentiated_by_torch_func():
+                torch._dynamo.graph_break(
+                    msg=f"torch.func.grad, vjp or jvp of {name} inside torch.compile: "
+                    "take the derivative outside of what is compiled"
+                )
             return operator(*arguments)
         result: Tensor = differentiable.apply(*arguments)
         return result
 
     rule = _batched(call)
     operator.register_vmap(rule)
-    methods = {"forward": operator, "setup_context": save, "backward": backward, "vmap": rule}
+    methods = {
+        "forward": operator,
+        "setup_context": save_for_both,
+        "backward": backward,
+        "jvp": forward_mode,
+        "vmap": rule,
+    }
     differentiable: Any = type(
         name,
         (torch.autograd.Function,),
