@@ -29,6 +29,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from vmf import special
+from vmf.torch.operators import define_operator, traced
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(48)
 # The integral is cut where its weight has fallen by exp(-40).
@@ -53,11 +54,17 @@ def sample_angle(dim: int, kappa: Tensor, generator: torch.Generator | None = No
     float64 tensor of the shape of `kappa`
         In [0, pi], differentiable (once) with respect to `kappa`.
     """
+    if traced(generator):
+        traced_result: Tensor = _SAMPLE_ANGLE(kappa, dim)
+        return traced_result
+    result: Tensor = _Reparameterised.apply(_draw(kappa, dim, generator), kappa, dim)
+    return result
+
+
+def _draw(kappa: Tensor, dim: int, generator: torch.Generator | None = None) -> Tensor:
     with torch.no_grad():
         q = sample_one_minus_cosine(dim, kappa.reshape(-1), generator)
-        angle = 2.0 * torch.asin(torch.sqrt(0.5 * q)).reshape(kappa.shape)
-    result: Tensor = _Reparameterised.apply(angle, kappa, dim)
-    return result
+        return 2.0 * torch.asin(torch.sqrt(0.5 * q)).reshape(kappa.shape)
 
 
 def sample_one_minus_cosine(
@@ -162,3 +169,34 @@ def _reach(slope: Tensor, curvature: Tensor, border: Tensor) -> Tensor:
     """Return where slope s + curvature s^2/2 reaches the decay, or the border before it."""
     root = torch.sqrt(slope**2 + 2.0 * _DECAY * curvature.clamp(min=0.0))
     return torch.minimum(2.0 * _DECAY / (slope + root), border)
+
+
+# For torch.compile
+
+
+_ANGLE_BY_CONCENTRATION = define_operator(
+    "angle_by_concentration",
+    "(Tensor kappa, Tensor angle, int dim) -> Tensor",
+    lambda kappa, angle, dim: angle_by_concentration(dim, kappa, angle),
+    lambda kappa, angle, dim: torch.empty_like(angle),
+    random=False,
+)
+_SAMPLE_ANGLE = define_operator(
+    "sample_angle",
+    "(Tensor kappa, int dim) -> Tensor",
+    _draw,
+    lambda kappa, dim: torch.empty(kappa.shape, dtype=kappa.dtype, device=kappa.device),
+)
+
+
+def _save(ctx: Any, inputs: Any, output: Tensor) -> None:
+    kappa, ctx.dim = inputs
+    ctx.save_for_backward(kappa, output)
+
+
+def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+    kappa, angle = ctx.saved_tensors
+    return grad * _ANGLE_BY_CONCENTRATION(kappa, angle, ctx.dim), None
+
+
+torch.library.register_autograd("vmf::sample_angle", _backward, setup_context=_save)

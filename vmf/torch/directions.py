@@ -12,10 +12,13 @@ in torch's operations.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from vmf import _random
+from vmf.torch.operators import define_operator, traced
 
 
 def place(angle: Tensor, loc: Tensor, noise: Tensor) -> Tensor:
@@ -50,9 +53,8 @@ def place_randomly(angle: Tensor, loc: Tensor, generator: torch.Generator | None
     On the CPU on torch's number of threads, on which the result does not depend.
     """
     (n, b), p = angle.shape, loc.shape[-1]
-    if angle.device.type != "cpu":
-        return place(angle, loc, standard_normal((n, b, p), loc, generator))
-    if torch.is_grad_enabled() and (angle.requires_grad or loc.requires_grad):
+    differentiated = torch.is_grad_enabled() and (angle.requires_grad or loc.requires_grad)
+    if differentiated or angle.device.type != "cpu" or traced(generator):
         return place(angle, loc, standard_normal((n, b, p), loc, generator))
     result = torch.empty((n, b, p), dtype=loc.dtype, device="cpu")
     flat = angle.detach().reshape(-1)
@@ -68,9 +70,16 @@ def place_randomly(angle: Tensor, loc: Tensor, generator: torch.Generator | None
 
 
 def standard_normal(
-    shape: tuple[int, ...], like: Tensor, generator: torch.Generator | None
+    shape: Sequence[int], like: Tensor, generator: torch.Generator | None
 ) -> Tensor:
     """Draw standard normal numbers of the dtype (float32 or float64) and on the device of `like`."""
+    if traced(generator):
+        result: Tensor = _STANDARD_NORMAL(shape, like.detach())
+        return result
+    return _draw(shape, like, generator)
+
+
+def _draw(shape: Sequence[int], like: Tensor, generator: torch.Generator | None = None) -> Tensor:
     if like.device.type != "cpu":
         return torch.randn(shape, dtype=like.dtype, device=like.device, generator=generator)
     result = torch.empty(shape, dtype=like.dtype, device="cpu")
@@ -81,3 +90,11 @@ def standard_normal(
 
 def _key(generator: torch.Generator | None) -> int:
     return int(torch.randint(2**63 - 1, (), generator=generator, device="cpu"))
+
+
+_STANDARD_NORMAL = define_operator(
+    "standard_normal",
+    "(SymInt[] shape, Tensor like) -> Tensor",
+    _draw,
+    lambda shape, like: torch.empty(shape, dtype=like.dtype, device=like.device),
+)
