@@ -61,6 +61,9 @@ class DeviceArray(np.ndarray):
     def data(self) -> Any:  # type: ignore[override]
         return SimpleNamespace(ptr=self.__array_interface__["data"][0])
 
+    def get(self) -> Any:
+        return _as_numpy(self)
+
 
 DeviceArray.__module__ = "cupy"
 

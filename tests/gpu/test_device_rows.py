@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from vmf import SufficientStatistics, VonMisesFisher
-from vmf.estimation import BadRowError
+from vmf.estimation import BadRowError, statistics_by_class
 from vmf.estimation._cupy_rows import dispersion_of_each, row_sums
 
 RNG = np.random.default_rng(3)
@@ -136,6 +136,38 @@ def test_wrong_input_is_told_as_on_the_host(device: Any) -> None:
         SufficientStatistics.from_rows(rows, weights=[1.0, -1.0, 1.0])
     with pytest.raises(ValueError, match=r"expected \(3,\)"):
         SufficientStatistics.from_rows(rows, weights=[1.0])
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("labels_on_device", [False, True])
+def test_statistics_by_class(device: Any, weighted: bool, labels_on_device: bool) -> None:
+    rows, labels = _rows(40, 6), RNG.integers(0, 3, 40)
+    weights = RNG.uniform(0, 2, 40) if weighted else None
+    earlier = statistics_by_class(rows[:10], labels[:10] + 1)
+    found = statistics_by_class(
+        device(rows),
+        device(labels) if labels_on_device else labels,
+        weights=weights,
+        initial=earlier,
+    )
+    expected = statistics_by_class(rows, labels, weights=weights, initial=earlier)
+    assert list(found) == list(expected)
+    for label, statistics in expected.items():
+        _assert_same(found[label], statistics)
+
+
+def test_bad_rows_by_class(device: Any) -> None:
+    rows, labels = _rows(9, 6), np.array(list("abcabcabc"))
+    rows[5, 2], rows[6] = np.nan, 0.0
+    with pytest.raises(BadRowError, match="row 105, column 2"):
+        statistics_by_class(device(rows), labels, first_row=100)
+    found = statistics_by_class(device(rows), labels, on_bad_rows="skip")
+    for label, statistics in statistics_by_class(rows, labels, on_bad_rows="skip").items():
+        _assert_same(found[label], statistics)
+    with pytest.raises(ValueError, match=r"labels have shape \(8,\); expected \(9,\)"):
+        statistics_by_class(device(rows), labels[1:])
+    with pytest.raises(ValueError, match=r"weights\[0\] is -1"):
+        statistics_by_class(device(rows), labels, weights=-np.ones(9))
 
 
 def test_update_merges_host_and_device(device: Any) -> None:

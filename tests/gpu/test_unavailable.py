@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vmf import gpu
+from vmf import SufficientStatistics, VonMisesFisher, gpu, special
+from vmf.estimation import statistics_by_class
 from vmf.gpu import GPUUnavailableError, is_cupy, kernel_sources, require_cupy
 
 
@@ -89,6 +90,34 @@ def test_arrays_of_numpy_are_not_cupy() -> None:
     assert not is_cupy(np.ones(2))
     assert not is_cupy(1.0)
     assert not is_cupy(None)
+
+
+class _Array(np.ndarray):
+    """What passes for an array of a CuPy that is not there any more."""
+
+
+_Array.__module__ = "cupy"
+_ROWS = np.full((4, 4), 0.5).view(_Array)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: special.log_iv(1.0, _ROWS),
+        lambda: special.concentration(3, _ROWS),
+        lambda: SufficientStatistics.from_rows(_ROWS),
+        lambda: SufficientStatistics.from_rows(np.asarray(_ROWS)).update(_ROWS),
+        lambda: statistics_by_class(_ROWS, [0, 1, 1, 0]),
+        lambda: VonMisesFisher.fit(_ROWS),
+        lambda: VonMisesFisher(np.eye(4)[0], 2.0).logpdf(_ROWS),
+        lambda: VonMisesFisher(np.eye(4)[0], 2.0).pdf(_ROWS),
+    ],
+)
+def test_every_way_in_says_the_same(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    with pytest.raises(GPUUnavailableError, match=r"^CuPy ") as raised:
+        call()
+    _one_sentence(raised.value)
 
 
 def test_the_sources_are_found() -> None:

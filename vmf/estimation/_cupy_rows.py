@@ -7,6 +7,7 @@ rows comes to the host: the resultant, counts, and rows that turn out to have no
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -66,15 +67,38 @@ def statistics_of(
     X: Any, weights: Any, on_bad_rows: OnBadRows, first_row: int = 0
 ) -> SufficientStatistics:
     """Return the statistics of the rows of a CuPy array; see `SufficientStatistics.from_rows`."""
+    require_cupy()
     with X.device:
         rows = as_device_rows(X)
+        numbers = range(first_row, first_row + rows.shape[0])
         return _statistics(
-            rows, None if weights is None else device_weights(weights, rows), on_bad_rows, first_row
+            rows, None if weights is None else device_weights(weights, rows), on_bad_rows, numbers
         )
 
 
+def statistics_of_parts(
+    X: Any, weights: Any, on_bad_rows: OnBadRows, first_row: int
+) -> Callable[[Any], SufficientStatistics]:
+    """Return a function from the numbers of some rows (a NumPy array) to the statistics of these.
+
+    It gathers them on the device, one copy at a time.
+    """
+    cupy = require_cupy()
+    with X.device:
+        rows = as_device_rows(X)
+        row_weights = None if weights is None else device_weights(weights, rows)
+
+    def part(members: Any) -> SufficientStatistics:
+        with rows.device:
+            chosen = cupy.asarray(members)
+            of_chosen = None if row_weights is None else row_weights[chosen]
+            return _statistics(rows[chosen], of_chosen, on_bad_rows, first_row + members)
+
+    return part
+
+
 def _statistics(
-    rows: Any, weights: Any, on_bad_rows: OnBadRows, first_row: int
+    rows: Any, weights: Any, on_bad_rows: OnBadRows, row_numbers: Any
 ) -> SufficientStatistics:
     from vmf.estimation.statistics import SufficientStatistics, statistics_from_sums
 
@@ -86,12 +110,12 @@ def _statistics(
     others = SufficientStatistics.empty(rows.shape[1])
     if sound < rows.shape[0]:
         chosen = cupy.flatnonzero(~usable)
-        row_numbers = cupy.asnumpy(chosen)
+        indices = cupy.asnumpy(chosen)
         doubtful = cupy.asnumpy(rows[chosen]).astype(np.float64)
         faults = [find_fault(row) for row in doubtful]
-        for number, fault in zip(row_numbers, faults, strict=True):
+        for index, fault in zip(indices, faults, strict=True):
             if fault is not None and on_bad_rows == "error":
-                raise BadRowError(first_row + int(number), *fault)
+                raise BadRowError(int(row_numbers[int(index)]), *fault)
         extreme = np.array([fault is None for fault in faults])
         if extreme.any():
             part = None if weights is None else cupy.asnumpy(weights[chosen])[extreme]

@@ -267,7 +267,7 @@ def statistics_by_class(
     Parameters
     ----------
     X, weights, on_bad_rows, first_row
-        As for `SufficientStatistics.from_rows`.
+        As for `SufficientStatistics.from_rows`; the rows of a CuPy array stay on its device.
     labels : (rows,) array of strings or numbers
     initial : mapping, optional
         Result for earlier chunks; it is not changed, its labels come first in the result.
@@ -277,14 +277,12 @@ def statistics_by_class(
     BadRowError, TypeError, ValueError
         As `from_rows`; also when there is not one label a row.
     """
-    rows = as_rows(X)
     policy = _checked_policy(on_bad_rows)
-    label_array = np.asarray(labels)
-    if label_array.shape != (rows.shape[0],):
-        raise ValueError(
-            f"labels have shape {label_array.shape}; expected ({rows.shape[0]},), one a row"
-        )
-    row_weights = None if weights is None else as_weights(weights, rows.shape[0])
+    count, statistics_of_rows = _parts(X, weights, policy, first_row)
+    # A CuPy array's own conversion: NumPy's is refused, since it would hide the copy.
+    label_array = labels.get() if is_cupy(labels) else np.asarray(labels)  # type: ignore[union-attr]
+    if label_array.shape != (count,):
+        raise ValueError(f"labels have shape {label_array.shape}; expected ({count},), one a row")
     result: dict[Hashable, SufficientStatistics] = dict(initial or {})
     if label_array.size == 0:
         return result
@@ -305,12 +303,7 @@ def statistics_by_class(
     for members in np.split(order, borders):
         label = label_array[members[:1]].tolist()[0]
         try:
-            part = _of_rows(
-                rows[members],
-                None if row_weights is None else row_weights[members],
-                policy,
-                first_row + members,
-            )
+            part = statistics_of_rows(members)
         except BadRowError as error:
             if first_error is None or error.row < first_error.row:
                 first_error = error
@@ -319,6 +312,24 @@ def statistics_by_class(
     if first_error is not None:
         raise first_error
     return result
+
+
+def _parts(
+    X: Any, weights: Any, on_bad_rows: OnBadRows, first_row: int
+) -> tuple[int, Callable[[npt.NDArray[np.intp]], SufficientStatistics]]:
+    """Return the number of rows, and what gives the statistics of those with given numbers."""
+    if is_cupy(X):
+        from vmf.estimation._cupy_rows import statistics_of_parts
+
+        return len(X), statistics_of_parts(X, weights, on_bad_rows, first_row)
+    rows = as_rows(X)
+    row_weights = None if weights is None else as_weights(weights, rows.shape[0])
+
+    def part(members: npt.NDArray[np.intp]) -> SufficientStatistics:
+        of_members = None if row_weights is None else row_weights[members]
+        return _of_rows(rows[members], of_members, on_bad_rows, first_row + members)
+
+    return rows.shape[0], part
 
 
 def _checked_policy(on_bad_rows: OnBadRows) -> OnBadRows:
