@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 from torch.distributions import Independent, kl_divergence
 
 import vmf
@@ -132,20 +133,40 @@ def test_constraints() -> None:
 
 
 @pytest.mark.parametrize("dim", [3, 64, 2048, 32768])
+@pytest.mark.parametrize("factor", [0.1, 1.0, 10.0])
 @pytest.mark.parametrize("method", ["sample", "rsample"])
-def test_mean_cosine(dim: int, method: str) -> None:
-    draws = 1000 if dim == 32768 else 4000
-    mu, kappa = direction(dim).float(), torch.tensor([0.3 * dim, 4.0 * dim], requires_grad=True)
+def test_mean_cosine(dim: int, factor: float, method: str) -> None:
+    """Of 4000 draws, within four standard errors of A_p(kappa)."""
+    mu = direction(dim).float()
+    kappa = torch.tensor(factor * dim, dtype=DOUBLE, requires_grad=True)
     generator = torch.Generator().manual_seed(dim)
-    rows = getattr(VonMisesFisher(mu, kappa), method)((draws,), generator=generator)
-    assert rows.requires_grad == (method == "rsample")
-    rows = rows.detach().double()
-    torch.testing.assert_close(
-        rows.norm(dim=-1), torch.ones(draws, 2, dtype=DOUBLE), atol=1e-5, rtol=0
-    )
-    for cosines, k in zip((rows @ mu.double()).T, kappa.tolist(), strict=True):
-        error = math.sqrt(special.mean_resultant_length_dkappa(dim, k) / draws)
-        assert abs(cosines.mean().item() - special.mean_resultant_length(dim, k)) < 4 * error
+    draw = getattr(VonMisesFisher(mu, kappa), method)
+    cosines = []
+    for _ in range(8):
+        rows = draw((500,), generator=generator)
+        assert rows.requires_grad == (method == "rsample")
+        rows = rows.detach()
+        lengths = torch.linalg.vector_norm(rows, dim=-1, dtype=DOUBLE)
+        torch.testing.assert_close(lengths, torch.ones_like(lengths), atol=1e-5, rtol=0)
+        cosines.append((rows @ mu).double())
+    error = math.sqrt(special.mean_resultant_length_dkappa(dim, factor * dim) / 4000)
+    expected = special.mean_resultant_length(dim, factor * dim)
+    assert abs(torch.cat(cosines).mean().item() - expected) < 4 * error
+
+
+@pytest.mark.parametrize("dim", [2, 3, 4, 64, 2048])
+@pytest.mark.parametrize("factor", [0.0, 0.05, 1.0, 20.0, 1e5])
+def test_distribution_of_the_angle(dim: int, factor: float) -> None:
+    kappa = factor * dim
+    generator = torch.Generator().manual_seed(dim)
+    angles = sample_angle(dim, torch.full((4000,), kappa, dtype=DOUBLE), generator).numpy()
+    low, high = angles.min(), angles.max()
+    margin = 0.5 * (high - low)
+    grid = np.linspace(max(low - margin, 1e-300), min(high + margin, math.pi), 200_001)
+    with np.errstate(divide="ignore"):
+        log_density = -2 * kappa * np.sin(grid / 2) ** 2 + (dim - 2) * np.log(np.sin(grid))
+    below = np.cumsum(np.exp(log_density - log_density.max()))
+    assert stats.kstest(angles, lambda t: np.interp(t, grid, below / below[-1])).pvalue > 1e-3
 
 
 @pytest.mark.parametrize("dim", [2, 3, 4, 50])

@@ -38,7 +38,8 @@ def place(angle: Tensor, loc: Tensor, noise: Tensor) -> Tensor:
     first = loc[..., 0]
     sign = torch.where(first < 0.0, -1.0, 1.0).to(loc)
     sine = torch.sin(angle).to(loc.dtype) / norm
-    along = noise @ loc[0] if loc.shape[0] == 1 else torch.einsum("nbp,bp->nb", noise, loc)
+    with torch.autocast(noise.device.type, enabled=False):  # what is orthogonal must stay so
+        along = noise @ loc[0] if loc.shape[0] == 1 else torch.einsum("nbp,bp->nb", noise, loc)
     shift = sine * along / (1.0 + first * sign)
     cosine = torch.cos(angle).to(loc.dtype)
     x = noise * sine[..., None]

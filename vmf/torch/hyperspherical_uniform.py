@@ -11,6 +11,7 @@ from torch.distributions import Distribution
 from vmf import special
 from vmf.torch.constraints import unit_vector
 from vmf.torch.directions import standard_normal
+from vmf.torch.half_precision import widened
 
 
 class HypersphericalUniform(Distribution):  # type: ignore[misc]
@@ -87,10 +88,8 @@ class HypersphericalUniform(Distribution):  # type: ignore[misc]
         self, sample_shape: Any = (), *, generator: torch.Generator | None = None
     ) -> Tensor:
         """Draw sample_shape + batch_shape unit vectors; there is nothing to differentiate."""
-        like = self._like
-        if like.dtype not in (torch.float32, torch.float64):
-            like = like.float()
-        draws = standard_normal(self._extended_shape(torch.Size(sample_shape)), like, generator)
+        shape = self._extended_shape(torch.Size(sample_shape))
+        draws = standard_normal(shape, widened(self._like), generator)
         draws /= torch.linalg.vector_norm(draws, dim=-1, keepdim=True)
         return draws.to(self._like.dtype)
 

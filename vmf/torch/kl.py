@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.distributions.kl import register_kl
 
 from vmf import special
+from vmf.torch.half_precision import widened
 from vmf.torch.hyperspherical_uniform import HypersphericalUniform
 from vmf.torch.von_mises_fisher import VonMisesFisher
 
@@ -25,7 +26,7 @@ _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(20)
 @register_kl(VonMisesFisher, VonMisesFisher)  # type: ignore[untyped-decorator]
 def _kl_vmf_vmf(p: VonMisesFisher, q: VonMisesFisher) -> Tensor:
     _same_dimension(p, q)
-    half_squared_chord = 0.5 * (p.loc - q.loc).square().sum(-1)
+    half_squared_chord = 0.5 * (widened(p.loc) - widened(q.loc)).square().sum(-1)
     turn = p.mean_resultant_length * q.concentration * half_squared_chord
     return turn + _bregman(p.dimension, p.concentration, q.concentration)
 
@@ -58,7 +59,7 @@ def _same_dimension(
 
 
 def _bregman(dim: int, start: Tensor, stop: Tensor) -> Tensor:
-    dtype = torch.promote_types(start.dtype, stop.dtype)
+    dtype = torch.promote_types(widened(start).dtype, widened(stop).dtype)
     k1, k2 = torch.broadcast_tensors(start.double(), stop.double())
     gap = special.log_normalizer_e(dim, k1) - special.log_normalizer_e(dim, k2)
     difference = gap + (k2 - k1) * special.mean_resultant_length_c(dim, k1)

@@ -12,6 +12,7 @@ from vmf import special
 from vmf.torch.constraints import unit_vector
 from vmf.torch.cosine import sample_angle
 from vmf.torch.directions import place_randomly
+from vmf.torch.half_precision import widened
 
 
 class VonMisesFisher(Distribution):  # type: ignore[misc]
@@ -117,7 +118,7 @@ class VonMisesFisher(Distribution):  # type: ignore[misc]
             self.mean_resultant_length / kappa.masked_fill(uniform, 1.0),
         )
         along: Tensor = special.mean_resultant_length_dkappa(self.dimension, kappa)
-        square = self.loc**2
+        square = widened(self.loc) ** 2
         return (1.0 - square) * across[..., None] + square * along[..., None]
 
     def entropy(self) -> Tensor:
@@ -133,7 +134,7 @@ class VonMisesFisher(Distribution):  # type: ignore[misc]
         """
         if self._validate_args:
             self._validate_sample(value)
-        half_squared_chord = 0.5 * (value - self.loc).square().sum(-1)
+        half_squared_chord = 0.5 * (widened(value) - widened(self.loc)).square().sum(-1)
         at_mode: Tensor = special.log_normalizer_e(self.dimension, self.concentration)
         return at_mode - self.concentration * half_squared_chord
 
@@ -160,9 +161,7 @@ class VonMisesFisher(Distribution):  # type: ignore[misc]
         shape = self._extended_shape(torch.Size(sample_shape))
         batch = self.batch_shape.numel()
         count = torch.Size(sample_shape).numel()
-        # Half precision has too few digits for the tangent's norm.
-        dtype = self.loc.dtype if self.loc.dtype == torch.float64 else torch.float32
         kappa = self.concentration.to(torch.float64).reshape(batch).expand(count, batch)
         angle = sample_angle(self.dimension, kappa, generator)
-        loc = self.loc.to(dtype).reshape(batch, self.dimension)
+        loc = widened(self.loc).reshape(batch, self.dimension)
         return place_randomly(angle, loc, generator).to(self.loc.dtype).reshape(shape)
