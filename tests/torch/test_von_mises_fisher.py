@@ -306,5 +306,14 @@ def test_second_derivative_of_a_draw_is_refused() -> None:
     kappa = torch.tensor(3.0, requires_grad=True)
     x = VonMisesFisher(torch.eye(4)[0], kappa).rsample()
     (first,) = torch.autograd.grad((x**3).sum(), kappa, create_graph=True)
-    with pytest.raises(RuntimeError, match="once_differentiable"):
+    with pytest.raises(NotImplementedError, match="can be differentiated once, not twice"):
         first.backward()
+
+    def drawn(kappa: Any) -> Any:
+        return VonMisesFisher(torch.eye(4)[0], kappa, validate_args=False).rsample().sum()
+
+    kappa = kappa.detach()
+    with pytest.raises(NotImplementedError, match="can be differentiated once, not twice"):
+        torch.func.grad(torch.func.grad(drawn))(kappa)
+    with pytest.raises(NotImplementedError, match="can be differentiated once, not twice"):
+        torch.func.jvp(torch.func.grad(drawn), (kappa,), (kappa,))

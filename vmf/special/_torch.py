@@ -49,7 +49,7 @@ def evaluate(name: str, a: Any, x: Any, **options: Any) -> Tensor:
 
 def _promoted(name: str, a: Any, x: Any) -> Pair:
     device = a.device if isinstance(a, Tensor) else x.device
-    a, x = _as_tensor_or_number(a), _as_tensor_or_number(x)
+    a, x = _as_tensor_or_number(a, device), _as_tensor_or_number(x, device)
     dtype = _result_type(name, a, x)
     a, x = _of_dtype(a, dtype, device), _of_dtype(x, dtype, device)
     if a.device != x.device:
@@ -74,8 +74,10 @@ def _result_type(name: str, *values: Any) -> torch.dtype:
     return torch.float32
 
 
-def _as_tensor_or_number(value: Any) -> Any:
-    return value if isinstance(value, (Tensor, int, float)) else torch.as_tensor(value)
+def _as_tensor_or_number(value: Any, device: torch.device) -> Any:
+    if isinstance(value, (Tensor, int, float)):
+        return value
+    return torch.as_tensor(value, device=device)
 
 
 def _of_dtype(value: Any, dtype: torch.dtype, device: torch.device) -> Tensor:

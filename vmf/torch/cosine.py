@@ -26,16 +26,16 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from vmf import special
-from vmf.torch.operators import define_operator, traced
+from vmf.torch.operators import define_operator, needs_operators
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(48)
 # The integral is cut where its weight has fallen by exp(-40).
 _DECAY = 40.0
 # Draws whose derivatives are integrated together: 2^12 * 48 doubles are 1.5 MiB.
 _CHUNK = 2**12
+_ONCE = "a draw of a von Mises-Fisher distribution can be differentiated once, not twice"
 
 
 def sample_angle(dim: int, kappa: Tensor, generator: torch.Generator | None = None) -> Tensor:
@@ -46,7 +46,7 @@ def sample_angle(dim: int, kappa: Tensor, generator: torch.Generator | None = No
     dim : int
         Dimension p, 2 or more.
     kappa : float64 tensor of any shape
-        Concentrations, finite and >= 0.
+        Concentrations >= 0.
     generator : torch.Generator, optional
 
     Returns
@@ -54,10 +54,14 @@ def sample_angle(dim: int, kappa: Tensor, generator: torch.Generator | None = No
     float64 tensor of the shape of `kappa`
         In [0, pi], differentiable (once) with respect to `kappa`.
     """
-    if traced(generator):
-        traced_result: Tensor = _SAMPLE_ANGLE(kappa, dim)
-        return traced_result
-    result: Tensor = _Reparameterised.apply(_draw(kappa, dim, generator), kappa, dim)
+    if not needs_operators(generator, kappa):
+        result: Tensor = _Reparameterised.apply(_draw(kappa, dim, generator), kappa, dim)
+        return result
+    seed = torch.randint(2**63 - 1, (), device="cpu")
+    if torch.compiler.is_compiling():
+        result = _SAMPLE_ANGLE(kappa, seed, dim)
+    else:
+        result = _Reparameterised.apply(_DRAW_ANGLE(kappa.detach(), seed, dim), kappa, dim)
     return result
 
 
@@ -70,11 +74,20 @@ def _draw(kappa: Tensor, dim: int, generator: torch.Generator | None = None) -> 
 def sample_one_minus_cosine(
     dim: int, kappa: Tensor, generator: torch.Generator | None = None
 ) -> Tensor:
-    """Draw 1 - cosine for each of the concentrations (n,), float64."""
-    if dim == 3:
-        return _invert_dimension_three(kappa, generator)
+    """Draw 1 - cosine for each of the concentrations (n,), float64.
+
+    0 for an infinite concentration; NaN, not an endless search, for one that is NaN or negative.
+    """
+    possible = (kappa >= 0.0) & (kappa < math.inf)
+    limit = torch.where(kappa == math.inf, 0.0, math.nan).to(kappa)
+    kappa = torch.where(possible, kappa, 0.0)
+    q = _invert_dimension_three(kappa, generator) if dim == 3 else _reject(dim, kappa, generator)
+    return torch.where(possible, q, limit)
+
+
+def _reject(dim: int, kappa: Tensor, generator: torch.Generator | None) -> Tensor:
     m = dim - 1.0
-    root = torch.sqrt(4.0 * kappa * kappa + m * m)
+    root = torch.hypot(2.0 * kappa, torch.full_like(kappa, m))
     b = m / (2.0 * kappa + root)
     x0 = 2.0 * kappa / (m + root)
     q0 = 2.0 * b / (1.0 + b)
@@ -106,19 +119,51 @@ def _invert_dimension_three(kappa: Tensor, generator: torch.Generator | None) ->
 class _Reparameterised(torch.autograd.Function):  # type: ignore[misc]
     """Pass the angle on; its derivative in the concentration is `angle_by_concentration`."""
 
-    @staticmethod
-    def forward(ctx: Any, angle: Tensor, kappa: Tensor, dim: int) -> Tensor:
-        ctx.save_for_backward(angle, kappa)
-        ctx.dim = dim
-        return angle.view_as(angle)
+    generate_vmap_rule = True
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    def forward(angle: Tensor, kappa: Tensor, dim: int) -> Tensor:
+        return angle.clone()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Tensor) -> None:
+        _, kappa, ctx.dim = inputs
+        ctx.save_for_backward(kappa, output)
+        ctx.save_for_forward(kappa, output)
+
+    @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[None, Tensor | None, None]:
-        angle, kappa = ctx.saved_tensors
         if not ctx.needs_input_grad[1]:
             return None, None, None
-        return None, grad * angle_by_concentration(ctx.dim, kappa, angle), None
+        return None, grad * _Slope.apply(*ctx.saved_tensors, ctx.dim), None
+
+    @staticmethod
+    def jvp(ctx: Any, _: Any, tangent: Tensor, __: Any) -> Tensor:
+        slope: Tensor = tangent * _Slope.apply(*ctx.saved_tensors, ctx.dim)
+        return slope
+
+
+class _Slope(torch.autograd.Function):  # type: ignore[misc]
+    """dt/dkappa, which has no derivative here."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(kappa: Tensor, angle: Tensor, dim: int) -> Tensor:
+        slope: Tensor = _ANGLE_BY_CONCENTRATION(kappa, angle, dim)
+        return slope
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Tensor) -> None:
+        pass
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        raise NotImplementedError(_ONCE)
+
+    @staticmethod
+    def jvp(ctx: Any, *_: Any) -> Any:
+        raise NotImplementedError(_ONCE)
 
 
 def angle_by_concentration(dim: int, kappa: Tensor, angle: Tensor) -> Tensor:
@@ -171,32 +216,75 @@ def _reach(slope: Tensor, curvature: Tensor, border: Tensor) -> Tensor:
     return torch.minimum(2.0 * _DECAY / (slope + root), border)
 
 
-# For torch.compile
+# The operators
+
+
+def _draw_by_seed(kappa: Tensor, seed: Tensor, dim: int) -> Tensor:
+    generator = torch.Generator(kappa.device).manual_seed(int(seed))
+    return _draw(kappa, dim, generator)
+
+
+def _angles_in_batches(
+    info: Any, in_dims: Any, kappa: Tensor, seed: Tensor, dim: int
+) -> tuple[Tensor, int]:
+    kappa = _first(kappa, in_dims[0], info.batch_size)
+    if in_dims[1] is None:  # randomness="same"
+        return torch.stack([_DRAW_ANGLE(each, seed, dim) for each in kappa]), 0
+    # One stream for all, which is as different as one for each.
+    return _DRAW_ANGLE(kappa, seed.select(in_dims[1], 0), dim), 0
+
+
+def _slopes_in_batches(
+    info: Any, in_dims: Any, kappa: Tensor, angle: Tensor, dim: int
+) -> tuple[Tensor, int]:
+    size = info.batch_size
+    kappa, angle = _first(kappa, in_dims[0], size), _first(angle, in_dims[1], size)
+    return _ANGLE_BY_CONCENTRATION(kappa, angle, dim), 0
+
+
+def _first(tensor: Tensor, batch_dim: int | None, batch_size: int) -> Tensor:
+    if batch_dim is None:
+        return tensor.expand(batch_size, *tensor.shape)
+    return tensor.movedim(batch_dim, 0)
+
+
+def _like_kappa(kappa: Tensor, *_: Any) -> Tensor:
+    return torch.empty(kappa.shape, dtype=kappa.dtype, device=kappa.device)
 
 
 _ANGLE_BY_CONCENTRATION = define_operator(
     "angle_by_concentration",
     "(Tensor kappa, Tensor angle, int dim) -> Tensor",
     lambda kappa, angle, dim: angle_by_concentration(dim, kappa, angle),
-    lambda kappa, angle, dim: torch.empty_like(angle),
-    random=False,
+    _like_kappa,
+    _slopes_in_batches,
 )
+_DRAW_ANGLE = define_operator(
+    "draw_angle",
+    "(Tensor kappa, Tensor seed, int dim) -> Tensor",
+    _draw_by_seed,
+    _like_kappa,
+    _angles_in_batches,
+)
+# The same with its derivative: torch.compile does not trace an autograd.Function that has a jvp, and
+# torch.func does not differentiate an operator.
 _SAMPLE_ANGLE = define_operator(
     "sample_angle",
-    "(Tensor kappa, int dim) -> Tensor",
-    _draw,
-    lambda kappa, dim: torch.empty(kappa.shape, dtype=kappa.dtype, device=kappa.device),
+    "(Tensor kappa, Tensor seed, int dim) -> Tensor",
+    _draw_by_seed,
+    _like_kappa,
+    _angles_in_batches,
 )
 
 
 def _save(ctx: Any, inputs: Any, output: Tensor) -> None:
-    kappa, ctx.dim = inputs
+    kappa, _, ctx.dim = inputs
     ctx.save_for_backward(kappa, output)
 
 
-def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
     kappa, angle = ctx.saved_tensors
-    return grad * _ANGLE_BY_CONCENTRATION(kappa, angle, ctx.dim), None
+    return grad * _ANGLE_BY_CONCENTRATION(kappa, angle, ctx.dim), None, None
 
 
 torch.library.register_autograd("vmf::sample_angle", _backward, setup_context=_save)

@@ -12,13 +12,11 @@ in torch's operations.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
 from vmf import _random
-from vmf.torch.operators import define_operator, traced
+from vmf.torch.operators import inside_torch_func, needs_operators
 
 
 def place(angle: Tensor, loc: Tensor, noise: Tensor) -> Tensor:
@@ -38,12 +36,15 @@ def place(angle: Tensor, loc: Tensor, noise: Tensor) -> Tensor:
     first = loc[..., 0]
     sign = torch.where(first < 0.0, -1.0, 1.0).to(loc)
     sine = torch.sin(angle).to(loc.dtype) / norm
-    with torch.autocast(noise.device.type, enabled=False):  # what is orthogonal must stay so
+    device = "cpu" if noise.is_meta else noise.device.type
+    with torch.autocast(device, enabled=False):  # what is orthogonal must stay so
         along = noise @ loc[0] if loc.shape[0] == 1 else torch.einsum("nbp,bp->nb", noise, loc)
     shift = sine * along / (1.0 + first * sign)
     cosine = torch.cos(angle).to(loc.dtype)
     x = noise * sine[..., None]
-    x.addcmul_((cosine - shift)[..., None], loc)
+    # vmap has a rule for the one, the other saves a copy.
+    add = x.addcmul if inside_torch_func() else x.addcmul_
+    x = add((cosine - shift)[..., None], loc)
     x[..., 0] -= shift * sign
     return x
 
@@ -55,7 +56,7 @@ def place_randomly(angle: Tensor, loc: Tensor, generator: torch.Generator | None
     """
     (n, b), p = angle.shape, loc.shape[-1]
     differentiated = torch.is_grad_enabled() and (angle.requires_grad or loc.requires_grad)
-    if differentiated or angle.device.type != "cpu" or traced(generator):
+    if differentiated or angle.device.type != "cpu" or needs_operators(generator, angle):
         return place(angle, loc, standard_normal((n, b, p), loc, generator))
     result = torch.empty((n, b, p), dtype=loc.dtype, device="cpu")
     flat = angle.detach().reshape(-1)
@@ -71,17 +72,10 @@ def place_randomly(angle: Tensor, loc: Tensor, generator: torch.Generator | None
 
 
 def standard_normal(
-    shape: Sequence[int], like: Tensor, generator: torch.Generator | None
+    shape: tuple[int, ...], like: Tensor, generator: torch.Generator | None
 ) -> Tensor:
     """Draw standard normal numbers of the dtype (float32 or float64) and on the device of `like`."""
-    if traced(generator):
-        result: Tensor = _STANDARD_NORMAL(shape, like.detach())
-        return result
-    return _draw(shape, like, generator)
-
-
-def _draw(shape: Sequence[int], like: Tensor, generator: torch.Generator | None = None) -> Tensor:
-    if like.device.type != "cpu":
+    if like.device.type != "cpu" or needs_operators(generator, like):
         return torch.randn(shape, dtype=like.dtype, device=like.device, generator=generator)
     result = torch.empty(shape, dtype=like.dtype, device="cpu")
     rows = result.view(-1, shape[-1]).numpy()
@@ -91,11 +85,3 @@ def _draw(shape: Sequence[int], like: Tensor, generator: torch.Generator | None 
 
 def _key(generator: torch.Generator | None) -> int:
     return int(torch.randint(2**63 - 1, (), generator=generator, device="cpu"))
-
-
-_STANDARD_NORMAL = define_operator(
-    "standard_normal",
-    "(SymInt[] shape, Tensor like) -> Tensor",
-    _draw,
-    lambda shape, like: torch.empty(shape, dtype=like.dtype, device=like.device),
-)

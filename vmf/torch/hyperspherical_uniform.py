@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from vmf import special
-from vmf.torch.constraints import unit_vector
+from vmf.torch.constraints import check_dimension, unit_vector
 from vmf.torch.directions import standard_normal
 from vmf.torch.half_precision import widened
 
@@ -40,10 +41,14 @@ class HypersphericalUniform(Distribution):  # type: ignore[misc]
         device: torch.device | str | None = None,
         validate_args: bool | None = None,
     ) -> None:
+        dim = operator.index(dim)
         if dim < 2:
             raise ValueError(f"dim is {dim}; a direction needs dimension 2 or more")
         self._like = torch.empty((), dtype=dtype, device=device)
         super().__init__(torch.Size(batch_shape), torch.Size([dim]), validate_args=validate_args)
+
+    def __repr__(self) -> str:
+        return f"HypersphericalUniform(dim: {self.dimension}, batch_shape: {self.batch_shape})"
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> HypersphericalUniform:
         """Return the distribution with its batch expanded to `batch_shape`."""
@@ -78,6 +83,7 @@ class HypersphericalUniform(Distribution):  # type: ignore[misc]
         """Log density at unit vectors (..., p)."""
         if self._validate_args:
             self._validate_sample(value)
+        check_dimension(value, self.dimension)
         return self._log_density(torch.broadcast_shapes(value.shape[:-1], self.batch_shape))
 
     def _log_density(self, shape: Any) -> Tensor:

@@ -66,9 +66,10 @@ def _bregman(dim: int, start: Tensor, stop: Tensor) -> Tensor:
     with torch.no_grad():
         # 20 nodes are exact to rounding where p/2 + kappa grows by less than a half.
         near = (k2 - k1).abs() <= 0.5 * (0.5 * dim + torch.minimum(k1, k2))
-        s = 0.5 * (k1 + k2)[..., None] + 0.5 * (k2 - k1)[..., None] * torch.as_tensor(_NODES).to(k1)
+        nodes, weights = (torch.as_tensor(rule, device=k1.device) for rule in (_NODES, _WEIGHTS))
+        s = 0.5 * (k1 + k2)[..., None] + 0.5 * (k2 - k1)[..., None] * nodes
         slope = special.mean_resultant_length_dkappa(dim, s)
-        terms = torch.as_tensor(_WEIGHTS).to(k1) * (k2[..., None] - s) * slope
+        terms = weights * (k2[..., None] - s) * slope
         integral = 0.5 * (k2 - k1) * terms.sum(-1)
         correction = torch.where(near, integral - difference, 0.0)
     return (difference + correction).to(dtype)

@@ -6,10 +6,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.distributions import Distribution, constraints
+from torch.distributions import Distribution
 
 from vmf import special
-from vmf.torch.constraints import unit_vector
+from vmf.torch.constraints import check_dimension, finite_nonnegative, unit_vector
 from vmf.torch.cosine import sample_angle
 from vmf.torch.directions import place_randomly
 from vmf.torch.half_precision import widened
@@ -48,7 +48,7 @@ class VonMisesFisher(Distribution):  # type: ignore[misc]
     tensor(-0.2311)
     """
 
-    arg_constraints = {"loc": unit_vector, "concentration": constraints.nonnegative}  # noqa: RUF012
+    arg_constraints = {"loc": unit_vector, "concentration": finite_nonnegative}  # noqa: RUF012
     support = unit_vector
     has_rsample = True
 
@@ -62,9 +62,13 @@ class VonMisesFisher(Distribution):  # type: ignore[misc]
             raise TypeError("loc must be a tensor of floats")
         if loc.dim() < 1 or loc.shape[-1] < 2:
             raise ValueError(f"loc has shape {tuple(loc.shape)}; expected (..., p) with p >= 2")
-        kappa = torch.as_tensor(concentration, device=loc.device)
-        if not kappa.is_floating_point():
-            kappa = kappa.to(loc.dtype)
+        # A number takes the type of loc, but is not rounded to half precision.
+        number = widened(loc).dtype
+        if isinstance(concentration, Tensor):
+            kappa = concentration.to(loc.device)
+            kappa = kappa if kappa.is_floating_point() else kappa.to(number)
+        else:
+            kappa = torch.as_tensor(concentration, dtype=number, device=loc.device)
         try:
             batch_shape = torch.broadcast_shapes(loc.shape[:-1], kappa.shape)
         except RuntimeError:
@@ -72,8 +76,10 @@ class VonMisesFisher(Distribution):  # type: ignore[misc]
                 f"loc of shape {tuple(loc.shape)} and concentration of shape "
                 f"{tuple(kappa.shape)} do not broadcast: the latter has no axis for the dimension"
             ) from None
-        self.loc = loc.expand(batch_shape + loc.shape[-1:])
-        self.concentration = kappa.expand(batch_shape)
+        # Leaves stay leaves where they have the shape already, so that they can be copied.
+        shape = batch_shape + loc.shape[-1:]
+        self.loc = loc if loc.shape == shape else loc.expand(shape)
+        self.concentration = kappa if kappa.shape == batch_shape else kappa.expand(batch_shape)
         super().__init__(batch_shape, loc.shape[-1:], validate_args=validate_args)
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> VonMisesFisher:
@@ -134,6 +140,7 @@ class VonMisesFisher(Distribution):  # type: ignore[misc]
         """
         if self._validate_args:
             self._validate_sample(value)
+        check_dimension(value, self.dimension)
         half_squared_chord = 0.5 * (widened(value) - widened(self.loc)).square().sum(-1)
         at_mode: Tensor = special.log_normalizer_e(self.dimension, self.concentration)
         return at_mode - self.concentration * half_squared_chord
