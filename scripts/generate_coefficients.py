@@ -290,9 +290,7 @@ def log_gamma_of_quarters() -> str:
         at = of(centre)
         value = function(at) if i else arb(0)
 
-        def remainder(
-            d: arb, at: arb = at, value: arb = value, slope: arb = slope
-        ) -> arb:
+        def remainder(d: arb, at: arb = at, value: arb = value, slope: arb = slope) -> arb:
             return (function(at + d) - value - d * slope) / (d * d)
 
         rest = interpolation(remainder, of(low - centre), of(high - centre), LOG_GAMMA_DEGREE - 2)
