@@ -55,6 +55,22 @@ constexpr int terms_of() {
     return R == region_debye20 ? 20 : R == region_debye13 ? 13 : R == region_debye10 ? 10 : R == region_debye7 ? 7 : 4;
 }
 
+// The trapezoidal rule of each quadrature region.
+template <int R>
+constexpr bool is_quadrature() {
+    return R >= region_quadrature1 && R <= region_quadrature8v;
+}
+template <int R>
+constexpr auto rule_of() {
+    if constexpr (R == region_quadrature1) return Quadrature1{};
+    else if constexpr (R == region_quadrature3) return Quadrature3{};
+    else if constexpr (R == region_quadrature8) return Quadrature8{};
+    else if constexpr (R == region_quadrature3v) return Quadrature3v{};
+    else return Quadrature8v{};
+}
+template <int R>
+using RuleOf = decltype(rule_of<R>());
+
 // The steps each shifted region takes.
 template <int R>
 constexpr bool is_shifted() {
@@ -211,11 +227,7 @@ struct KvRatio : OfOrderK {
     template <int R, class T>
     VMF_FN static T at(T v, T x) {
         if constexpr (R == region_temme) return temme_kv_ratio(v, x);
-        else if constexpr (R == region_quadrature1) return quadrature_kv_ratio<Quadrature1>(v, x);
-        else if constexpr (R == region_quadrature3) return quadrature_kv_ratio<Quadrature3>(v, x);
-        else if constexpr (R == region_quadrature8) return quadrature_kv_ratio<Quadrature8>(v, x);
-        else if constexpr (R == region_quadrature3v) return quadrature_kv_ratio<Quadrature3v>(v, x);
-        else if constexpr (R == region_quadrature8v) return quadrature_kv_ratio<Quadrature8v>(v, x);
+        else if constexpr (is_quadrature<R>()) return quadrature_kv_ratio<RuleOf<R>>(v, x);
         else return debye_kv_ratio<terms_of<R>()>(v, x);
     }
     VMF_FN static double special(double v, double x) {
@@ -266,11 +278,7 @@ struct LogKvDx : OfOrderK {
     template <int R, class T>
     VMF_FN static T at(T v, T x) {
         if constexpr (R == region_temme) return temme_log_k_dx(v, x);
-        else if constexpr (R == region_quadrature1) return quadrature_log_k_dx<Quadrature1>(v, x);
-        else if constexpr (R == region_quadrature3) return quadrature_log_k_dx<Quadrature3>(v, x);
-        else if constexpr (R == region_quadrature8) return quadrature_log_k_dx<Quadrature8>(v, x);
-        else if constexpr (R == region_quadrature3v) return quadrature_log_k_dx<Quadrature3v>(v, x);
-        else if constexpr (R == region_quadrature8v) return quadrature_log_k_dx<Quadrature8v>(v, x);
+        else if constexpr (is_quadrature<R>()) return quadrature_log_k_dx<RuleOf<R>>(v, x);
         else return debye_log_k_dx<terms_of<R>()>(v, x);
     }
     VMF_FN static double special(double v, double x) {
@@ -287,11 +295,7 @@ struct LogKvDv : OfOrderK {
     template <int R, class T>
     VMF_FN static T at(T v, T x) {
         if constexpr (R == region_temme) return temme_log_k_dv(v, x);
-        else if constexpr (R == region_quadrature1) return quadrature_log_k_dv<Quadrature1>(v, x);
-        else if constexpr (R == region_quadrature3) return quadrature_log_k_dv<Quadrature3>(v, x);
-        else if constexpr (R == region_quadrature8) return quadrature_log_k_dv<Quadrature8>(v, x);
-        else if constexpr (R == region_quadrature3v) return quadrature_log_k_dv<Quadrature3v>(v, x);
-        else if constexpr (R == region_quadrature8v) return quadrature_log_k_dv<Quadrature8v>(v, x);
+        else if constexpr (is_quadrature<R>()) return quadrature_log_k_dv<RuleOf<R>>(v, x);
         else return debye_log_k_dv<terms_of<R>()>(v, x);
     }
     VMF_FN static double special(double v, double x) {

@@ -1,7 +1,7 @@
 // Which formula serves a point (v, x). The first row that fits is used.
 //
 //   I                                             K
-//   special      v or x < 0, 0, NaN or >= 2^500     special      the same
+//   special      v or x < 0, x = 0, NaN, w >= 2^500  special      the same
 //   debye4       w >= 2500                         debye4       w >= 2500
 //   debye7       w >= 200                          debye7       w >= 200
 //   debye10      w >= 80                           debye10      w >= 80
