@@ -217,7 +217,8 @@ def test_features_are_extracted_at_every_size_once(tmp_path, monkeypatch):
 
     asked = []
 
-    def pretend(images, output, *, weights, size, split, limit, dtype, progress):
+    def pretend(images, output, *, weights, size, split, limit, dtype, resume, progress):
+        assert resume
         asked.append((str(images), Path(weights).name, output.name, size, split, limit, dtype))
         rows = np.random.default_rng(size).standard_normal((12, size)) + 1
         np.save(output, rows.astype(dtype))

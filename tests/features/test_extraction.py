@@ -40,7 +40,8 @@ def test_features_labels_and_sidecar(random_images: Path, output: Output) -> Non
     assert (found.shape, found.dtype) == ((20, 24 * 16), np.float32)
     np.testing.assert_allclose(found, by_hand(random_images, 20), rtol=1e-5, atol=1e-6)
     assert (
-        np.load(output.folder / "f.labels.npy").tolist() == Cifar10([random_images]).labels.tolist()
+        np.load(output.folder / "f.labels.npy").tolist()
+        == Cifar10([random_images]).labels(20).tolist()
     )
     sidecar = json.loads((output.folder / "f.json").read_text())
     assert sidecar == done.facts
@@ -204,7 +205,7 @@ def test_a_bad_picture_late_keeps_the_rows_before_it(tmp_path: Path, output: Out
     names = folder_of_pictures(tmp_path / "pictures")
     bad = tmp_path / "pictures" / names[2]
     bad.write_bytes(bad.read_bytes()[:300])
-    with pytest.raises(FeatureError, match=r"dog/c.png.*--resume.*\(2 rows are kept\)"):
+    with pytest.raises(FeatureError, match=r"dog/c.png.*--resume to keep the 2 rows that are done"):
         extract(tmp_path / "pictures", output.features, **TINY, size=24, batch_size=1)
     assert output.names() == [".f.npy.journal", ".f.npy.part"]
     done = extract(

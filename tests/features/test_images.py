@@ -20,13 +20,19 @@ from vmf.features.cifar10 import CLASSES, FILES, Cifar10, DownloadedCifar10
 from vmf.features.dataset import DatasetImages
 from vmf.features.errors import FeatureError
 from vmf.features.image_folder import ImageFolder
-from vmf.features.images import open_images, stack
+from vmf.features.images import Images, open_images, stack
 
 
 def records(count: int, seed: int = 0) -> np.ndarray[Any, np.dtype[np.uint8]]:
     made = np.random.default_rng(seed).integers(0, 256, (count, 3073), np.uint8)
     made[:, 0] %= 10
     return made
+
+
+def labels_of(images: Images) -> list[Any]:
+    labels = images.labels(len(images))
+    assert labels is not None
+    return labels.tolist()
 
 
 def refused(message: str, images: Any, **how: Any) -> None:
@@ -39,8 +45,9 @@ def refused(message: str, images: Any, **how: Any) -> None:
 def test_real_images(cifar10_images: Path) -> None:
     images = open_images(cifar10_images)
     assert len(images) == 48
-    assert images.labels is not None
-    assert images.labels[:5].tolist() == ["cat", "ship", "ship", "airplane", "frog"]
+    labels = images.labels(5)
+    assert labels is not None
+    assert labels.tolist() == ["cat", "ship", "ship", "airplane", "frog"]
     first = images.read(0, 1)[0]
     assert isinstance(first, np.ndarray)
     assert first.shape == (3, 32, 32)
@@ -59,8 +66,7 @@ def test_a_folder_of_binary_files(tmp_path: Path) -> None:
     assert isinstance(train, Cifar10)
     found = stack(train.read(2, 15))
     np.testing.assert_array_equal(found, whole[2:15, 1:].reshape(-1, 3, 32, 32))
-    assert train.labels is not None
-    assert train.labels.tolist() == [CLASSES[code] for code in whole[:, 0]]
+    assert train.labels(len(train)).tolist() == [CLASSES[code] for code in whole[:, 0]]
     assert set(train.identity["files"]) == set(FILES["train"])
     checksum = hashlib.sha256(parts[5].tobytes()).hexdigest()
     assert test.identity["files"] == {"test_batch.bin": checksum}
@@ -113,8 +119,7 @@ def test_torchvisions_download(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         assert isinstance(images, DownloadedCifar10)
         found = stack(images.read(0, len(images)))
         np.testing.assert_array_equal(found, part[:, 1:].reshape(-1, 3, 32, 32))
-        assert images.labels is not None
-        assert images.labels.tolist() == [CLASSES[code] for code in part[:, 0]]
+        assert images.labels(len(images)).tolist() == [CLASSES[code] for code in part[:, 0]]
 
 
 def test_a_binary_version_is_taken_instead(tmp_path: Path) -> None:
@@ -144,8 +149,7 @@ def test_a_folder_with_a_folder_a_class(tmp_path: Path) -> None:
     picture(tmp_path / ".hidden" / "x.png")
     images = open_images(tmp_path)
     assert images.names == ["cat/a.jpg", "cat/deep/c.PNG", "dog/b.png"]
-    assert images.labels is not None
-    assert images.labels.tolist() == ["cat", "cat", "dog"]
+    assert labels_of(images) == ["cat", "cat", "dog"]
     exact = images.read(2, 3)[0]
     expected = np.asarray(Image.open(tmp_path / "dog" / "b.png")).transpose(2, 0, 1)
     np.testing.assert_array_equal(exact, expected)
@@ -155,7 +159,7 @@ def test_a_flat_folder_has_no_labels(tmp_path: Path) -> None:
     picture(tmp_path / "b.png")
     picture(tmp_path / "a.png")
     images = open_images(tmp_path)
-    assert images.labels is None
+    assert images.labels(2) is None
     assert images.names == ["a.png", "b.png"]
     picture(tmp_path / "cat" / "c.png")
     refused("has images in it (a.png) and in folders below (cat/c.png)", tmp_path)
@@ -192,7 +196,8 @@ def test_images_that_cannot_be_read(tmp_path: Path) -> None:
         strict=True,
     ):
         assert message in str(problem)
-    assert "b.png: is empty" in str(images.first_unreadable())
+    assert "b.png: is empty" in str(images.first_unreadable(6))
+    assert images.first_unreadable(1) is None
 
 
 def test_what_is_no_source_of_images(tmp_path: Path) -> None:
@@ -231,19 +236,17 @@ def test_items_of_a_dataset(image: Any) -> None:
         images = DatasetImages(Dataset(item))
         (found,) = images.read(0, 1)
         np.testing.assert_array_equal(found, BYTES.transpose(2, 0, 1))
-        assert (images.labels is None) == (item is image)
+        assert (images.labels(1) is None) == (item is image)
 
 
 def test_labels_of_a_dataset() -> None:
     images = DatasetImages(Dataset((BYTES, np.int64(3)), (BYTES, torch.tensor(4)), (BYTES, 5)))
-    assert images.labels is not None
-    assert images.labels.tolist() == [3, 4, 5]
+    assert labels_of(images) == [3, 4, 5]
     images = DatasetImages(Dataset((BYTES, "cat"), (BYTES, "dog")))
-    assert images.labels is not None
-    assert images.labels.tolist() == ["cat", "dog"]
+    assert labels_of(images) == ["cat", "dog"]
     images = DatasetImages(Dataset((BYTES, 1), BYTES))
     with pytest.raises(FeatureError, match=r"Dataset\[1\] has no label, others have"):
-        assert images.labels is not None
+        images.labels(2)
 
 
 def test_items_that_are_no_images() -> None:
@@ -266,8 +269,7 @@ def test_datasets_of_torchvision_and_factories() -> None:
     fake = datasets.FakeData(6, (3, 16, 16), 4)
     images = open_images(fake)
     assert len(images) == 6
-    assert images.labels is not None
-    assert set(images.labels.tolist()) <= {0, 1, 2, 3}
+    assert set(labels_of(images)) <= {0, 1, 2, 3}
     made = open_images("tiny_networks:few_images")
     assert len(made) == 5
     assert made.identity["name"] == "tiny_networks:few_images"

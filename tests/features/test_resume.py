@@ -127,6 +127,23 @@ def test_rows_that_did_not_reach_the_disk_are_computed_again(
     assert output.contents() == whole
 
 
+def test_a_kill_before_the_first_batch_leaves_nothing_to_go_on_with(
+    random_images: Path, output: Output, whole: dict[str, bytes]
+) -> None:
+    """So other settings are welcome, with and without --resume."""
+    interrupt(random_images, output)
+    journal = journal_path(output.features).read_text().splitlines(keepends=True)[0]
+    for options in ({"resume": True}, {}):
+        journal_path(output.features).write_text(journal)
+        done = extract(random_images, output.features, **{**TINY, "batch_size": 4}, **options)
+        assert done.computed == 20
+        extract(random_images, output.features, **TINY, overwrite=True)
+        assert output.contents() == whole
+        interrupt(random_images, output, overwrite=True)
+        for name in whole:
+            (output.folder / name).unlink()
+
+
 @pytest.mark.parametrize("lost", ["journal", "part"])
 def test_one_of_the_two_files_alone_means_to_begin_anew(
     random_images: Path, output: Output, whole: dict[str, bytes], lost: str

@@ -147,7 +147,7 @@ def _extract(
 
         done = extract(
             images, target, weights=weights, size=size, split=split, limit=settings.limit,
-            dtype=settings.dtype, progress=_in_tenths(target.name, say),
+            dtype=settings.dtype, resume=True, progress=_in_tenths(target.name, say),
         )  # fmt: skip
     except ImportError as error:
         raise ExperimentError(_NEEDS_TORCH) from error

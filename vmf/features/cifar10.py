@@ -60,7 +60,7 @@ class Cifar10:
         self._records = [_open_records(path) for path in paths]
         self._starts = np.cumsum([0, *map(len, self._records)])
         codes = np.concatenate([records[:, 0] for records in self._records])
-        self.labels: npt.NDArray[Any] | None = np.array(CLASSES)[codes]
+        self._labels: npt.NDArray[Any] = np.array(CLASSES)[codes]
         self.identity = {
             "kind": "cifar10",
             "files": {path.name: file_sha256(path) for path in paths},
@@ -74,7 +74,11 @@ class Cifar10:
     def __len__(self) -> int:
         return int(self._starts[-1])
 
-    def first_unreadable(self) -> FeatureError | None:
+    def labels(self, count: int) -> npt.NDArray[Any]:
+        """Names of the classes of the first ``count`` images."""
+        return self._labels[:count]
+
+    def first_unreadable(self, count: int) -> FeatureError | None:
         """None: the records were checked when the files were opened."""
         return None
 
@@ -95,7 +99,7 @@ class DownloadedCifar10:
 
     def __init__(self, dataset: Any) -> None:
         self._images: npt.NDArray[np.uint8] = dataset.data
-        self.labels: npt.NDArray[Any] | None = np.array(CLASSES)[np.array(dataset.targets)]
+        self._labels: npt.NDArray[Any] = np.array(CLASSES)[np.array(dataset.targets)]
         self.identity = {
             "kind": "cifar10",
             "files": {"torchvision.datasets.CIFAR10": digest(self._images.tobytes())},
@@ -104,7 +108,11 @@ class DownloadedCifar10:
     def __len__(self) -> int:
         return len(self._images)
 
-    def first_unreadable(self) -> FeatureError | None:
+    def labels(self, count: int) -> npt.NDArray[Any]:
+        """Names of the classes of the first ``count`` images."""
+        return self._labels[:count]
+
+    def first_unreadable(self, count: int) -> FeatureError | None:
         """None: the records were checked when the files were opened."""
         return None
 

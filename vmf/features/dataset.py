@@ -60,23 +60,21 @@ class DatasetImages:
             "sha256_of_first_and_last": digest(first.tobytes(), last.tobytes()),
         }
 
-    @property
-    def labels(self) -> npt.NDArray[Any] | None:
-        """The labels of all items; those not read yet are read for it."""
+    def labels(self, count: int) -> npt.NDArray[Any] | None:
+        """The labels of the first ``count`` items; those not read yet are read for it."""
         if not self._labelled:
             return None
-        for index, label in enumerate(self._labels):
-            if label is None:
+        for index in range(count):
+            if self._labels[index] is None:
                 self._labels[index] = self._item(index)[1]
-        missing = next((k for k, label in enumerate(self._labels) if label is None), None)
-        if missing is not None:
-            raise FeatureError(None, f"{self._name}[{missing}] has no label, others have")
-        return np.array(self._labels)
+            if self._labels[index] is None:
+                raise FeatureError(None, f"{self._name}[{index}] has no label, others have")
+        return np.array(self._labels[:count])
 
     def __len__(self) -> int:
         return self._count
 
-    def first_unreadable(self) -> FeatureError | None:
+    def first_unreadable(self, count: int) -> FeatureError | None:
         """None: nothing is known of items before they are asked for."""
         return None
 

@@ -219,7 +219,7 @@ def extract(
             findings: dict[str, Any] = {}
             is_new = True
             if processes.is_first:
-                if on_bad_images == "error" and (problem := source.first_unreadable()):
+                if on_bad_images == "error" and (problem := source.first_unreadable(task.rows)):
                     raise problem
                 findings = check_network(task, wanted=check)
                 is_new = unfinished.claim(task.plan, resume=resume, overwrite=overwrite)
@@ -232,20 +232,19 @@ def extract(
                 computed = _compute(task, unfinished, processes, on_bad_images == "skip", progress)
             computed = processes.total(computed)
             seconds = time.perf_counter() - begin
-            all_labels = source.labels if own_labels is None else own_labels
-            names = source.names
             if processes.is_first and is_new:
                 unfinished.finish(
                     {**task.plan, **findings},
-                    None if all_labels is None else all_labels[: task.rows],
-                    None if names is None else names[: task.rows],
+                    source.labels(task.rows) if own_labels is None else own_labels[: task.rows],
+                    None if source.names is None else source.names[: task.rows],
                 )
             processes.meet()
+    labels_file, names_file = labels_path(target), names_path(target)
     return Extraction(
         target,
         sidecar_path(target),
-        None if all_labels is None else labels_path(target),
-        None if names is None else names_path(target),
+        labels_file if labels_file.exists() else None,
+        names_file if names_file.exists() else None,
         task.rows,
         int(task.plan["dimension"]),
         computed,
@@ -276,9 +275,9 @@ def _compute(
             kept = rows_kept(unfinished.output)
             raise FeatureError(
                 None,
-                f"{loaded.bad[min(loaded.bad)]}; correct it and go on with --resume, or give such"
-                " images a row of NaN with --on-bad-images skip"
-                + (f" ({kept} rows are kept)" if kept else ""),
+                f"{loaded.bad[min(loaded.bad)]}; correct or remove it, or give such images a row of"
+                " NaN: --on-bad-images skip"
+                + (f", with --resume to keep the {kept} rows that are done" if kept else ""),
             )
         rows = launched.wait()
         bad = np.array(sorted(loaded.bad), int)

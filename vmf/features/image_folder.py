@@ -66,7 +66,7 @@ class ImageFolder:
                 f"has images in it ({self.names[flat]}) and in folders below ({self.names[nested]});"
                 " give each class a folder, or put all images in one",
             )
-        self.labels: npt.NDArray[Any] | None = np.array(classes) if any(classes) else None
+        self._labels = np.array(classes) if any(classes) else None
         sizes = [(folder / name).stat().st_size for name in self.names]
         lines = (f"{name}\0{size}\n" for name, size in zip(self.names, sizes, strict=True))
         self.identity = {
@@ -84,10 +84,15 @@ class ImageFolder:
         assert self.names is not None
         return list(self._decoders.map(self._decode, self.names[start:stop]))
 
-    def first_unreadable(self) -> FeatureError | None:
+    def labels(self, count: int) -> npt.NDArray[Any] | None:
+        """Names of the folders of the first ``count`` images."""
+        return None if self._labels is None else self._labels[:count]
+
+    def first_unreadable(self, count: int) -> FeatureError | None:
         """The first file that is empty or does not begin like an image of a known format."""
         assert self.names is not None
-        problems = self._decoders.map(lambda name: check_header(self._folder / name), self.names)
+        names = self.names[:count]
+        problems = self._decoders.map(lambda name: check_header(self._folder / name), names)
         return next((problem for problem in problems if problem is not None), None)
 
     def _decode(self, name: str) -> Pixels | FeatureError:

@@ -25,7 +25,6 @@ class Images(Protocol):
 
     Attributes
     ----------
-    labels : (images,) array of text or integers, or None
     names : list of str or None
         Which file each image came from, where each has its own.
     pixels : int or None
@@ -40,11 +39,12 @@ class Images(Protocol):
 
     def __len__(self) -> int: ...
 
-    @property
-    def labels(self) -> npt.NDArray[Any] | None: ...
+    def labels(self, count: int) -> npt.NDArray[Any] | None:
+        """The classes of the first ``count`` images, text or integers; None when they have none."""
+        ...
 
-    def first_unreadable(self) -> FeatureError | None:
-        """A problem that can be found in little time, before the first image is read."""
+    def first_unreadable(self, count: int) -> FeatureError | None:
+        """A problem among the first ``count`` images that can be found in little time."""
         ...
 
     def read(self, start: int, stop: int) -> Sequence[Pixels | FeatureError]:

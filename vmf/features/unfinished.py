@@ -103,15 +103,13 @@ class Unfinished:
         # The part is renamed before the journal is removed: a kill in between leaves a result.
         if journal.plan is not None and not part.exists():
             journal.clear()
-        if journal.plan is not None and not overwrite:
-            if not resume:
-                refuse_existing(self.output)
+        if resume and rows_kept(self.output):
             self._take_up(journal, part)
             return True
+        if resume and self.output.exists():
+            self._compare(read_sidecar(self.output), "was made")
+            return False
         if not overwrite:
-            if resume and self.output.exists():
-                self._compare(read_sidecar(self.output), "was made")
-                return False
             refuse_existing(self.output)
         journal.clear()
         self._remove_further()
