@@ -38,6 +38,9 @@ static Counted fnma_(Counted a, Counted b, Counted c) { return counted(fnma_(a.r
 static Counted sqrt_(Counted a) { return counted(sqrt_(a.r), 1); }
 static Counted reciprocal_(Counted a) { return counted(1.0 / a.r, 1); }
 static Counted reciprocal_sqrt_(Counted a) { return counted(reciprocal_sqrt_(a.r), 2); }
+static Counted coarse_quotient_(Counted a, Counted b) { return counted(a.r / b.r, 1); }
+static Counted coarse_reciprocal_(Counted a) { return counted(1.0 / a.r, 1); }
+static Counted leading_bits_(Counted a) { return leading_bits_(a.r); }
 static Counted abs_(Counted a) { return abs_(a.r); }
 static Counted max_(Counted a, Counted b) { return max_(a.r, b.r); }
 static Counted min_(Counted a, Counted b) { return min_(a.r, b.r); }
@@ -47,6 +50,7 @@ static Counted mantissa_of(Counted a) { return mantissa_of(a.r); }
 static Counted scale_(Counted a, Counted k) { return scale_(a.r, k.r); }
 static Counted sixteenths(Counted a) { return counted(sixteenths(a.r), 1); }
 static Counted lookup_sixteenth(const double* table, Counted n) { return lookup_sixteenth(table, n.r); }
+static Counted lookup_quarter(const double* table, Counted u) { return lookup_quarter(table, u.r); }
 static Counted scale_floor_(Counted a, Counted k) { return scale_floor_(a.r, k.r); }
 static Counted lookup16(const double* table, Counted m) { return lookup16(table, m.r); }
 

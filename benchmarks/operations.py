@@ -20,7 +20,7 @@ HERE = Path(__file__).resolve().parent
 
 @cache
 def _library() -> ctypes.CDLL | None:
-    """Return the compiled counter, None where it cannot be compiled."""
+    """Return the compiled counter, None where there is no compiler."""
     target = Path(tempfile.mkdtemp(prefix="vmf-operations-")) / "operations.so"
     command = [
         os.environ.get("CXX", "g++"), "-std=c++17", "-O3", "-march=native", "-ffp-contract=fast", "-shared", "-fPIC",
@@ -28,8 +28,10 @@ def _library() -> ctypes.CDLL | None:
     ]  # fmt: skip
     try:
         subprocess.run(command, check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError):
+    except OSError:
         return None
+    except subprocess.CalledProcessError as error:
+        raise RuntimeError(f"operations.cpp does not compile: {error.stderr.decode()}") from error
     return ctypes.CDLL(str(target))
 
 
