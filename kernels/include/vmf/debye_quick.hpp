@@ -3,9 +3,9 @@
 //   log I_v(x) = w - v asinh(v/x) - log(2 pi w)/2 + S(1/w),    log K_v(x) = v asinh(v/x) - w - log(2 w/pi)/2 + S(-1/w).
 //
 // Both logarithms divide by a number c of five bits next to the reciprocal of their argument, for which log c is in a
-// table: log a = log(a c) - log c. asinh(v/x) = log((v + w)/x) keeps 2^-59, since it is multiplied by v; the prefactor's
+// table: log a = log(a c) - log c. asinh(v/x) = log((v + w)/x) keeps 2^-58.3, since it is multiplied by v; the prefactor's
 // half logarithm 2^-54, but its whole multiple of log 2 is exact. Besides the rounding of the result the error is below
-// 2^-53.5 + 2^-59 v: within 3 eps of the value where |value| is at least v/256 + 1/8. Other values are computed again by
+// 2^-53.5 + 2^-58.3 v: within 2.5 eps of the value where |value| is at least v/128 + 1/8. Other values are computed again by
 // debye.hpp (near_zero.hpp, doubtful_log_i). The sum of more terms gives the points of a shorter one that one's very
 // bits: registers may hold both, and no value depends on its neighbours.
 #pragma once
@@ -19,7 +19,7 @@ namespace VMF_NAMESPACE {
 template <class T>
 constexpr bool quick_debye_serves = true;
 
-// log((v + w)/x), to 2^-59. hi + lo is not normalised: |lo| < 2^-14.
+// log((v + w)/x), to 2^-58.3. hi + lo is not normalised: |lo| < 2^-14.
 template <class T>
 VMF_FN Twofold<T> quick_asinh_ratio(T v, T w, T w_lo, T x) {
     const Twofold<T> sum = fast_two_sum(w, v);

@@ -631,7 +631,7 @@ VMF_FN T near_origin_size(T x) {
 
 // debye_quick.hpp, and debye.hpp after it.
 template <class T>
-VMF_FN auto doubtful_quick_debye(T v, T y) { return abs_(y) < fma_(v, T(0x1p-8), T(0.125)); }
+VMF_FN auto doubtful_quick_debye(T v, T y) { return abs_(y) < fma_(v, T(0x1p-7), T(0.125)); }
 template <class T>
 VMF_FN auto finer_doubtful_debye(T v, T y) { return abs_(y) < fma_(v, T(0x1p-20), T(0x1p-5)); }
 
