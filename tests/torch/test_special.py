@@ -177,6 +177,19 @@ def test_derivatives_at_zero_concentration(dim: int) -> None:
     assert curvature.item() == pytest.approx(-1 / dim, rel=1e-14)
 
 
+@pytest.mark.parametrize("v", [0.3, 0.5, 1.0, 7.0])
+def test_derivatives_of_the_ratio_at_zero(v: float) -> None:
+    """I_v/I_(v-1) = x/(2 v) - x^3/(8 v^2 (v + 1)) + ..."""
+    x = torch.zeros((), dtype=torch.float64, requires_grad=True)
+    order = torch.tensor(v, dtype=torch.float64)
+    for sign, function in ((1, special.iv_ratio), (-1, special.iv_ratio_c)):
+        (slope,) = torch.autograd.grad(function(order, x), x, create_graph=True)
+        assert slope.item() == pytest.approx(sign * 0.5 / v, rel=1e-14)
+        if v >= 1:
+            (curvature,) = torch.autograd.grad(slope, x)
+            assert abs(curvature.item()) < 1e-12
+
+
 @pytest.mark.parametrize("kind", ["log_iv", "log_kv"])
 def test_second_derivatives_against_arb(kind: str) -> None:
     flint = pytest.importorskip("flint")

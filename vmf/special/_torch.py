@@ -159,7 +159,9 @@ def _ratio_slope(v: Tensor, x: Tensor, ratio: Tensor) -> Tensor:
     has_dimension = v >= 1.0
     slope = apply("mean_resultant_length_dkappa", torch.where(has_dimension, 2.0 * v, 2.0), x)
     c = apply("iv_ratio_c", v, x)
-    return torch.where(has_dimension, slope, c * (1.0 + ratio) - (2.0 * v - 1.0) * ratio / x)
+    zero = x == 0.0
+    over_x = torch.where(zero, 0.5 / v, ratio / torch.where(zero, 1.0, x))
+    return torch.where(has_dimension, slope, c * (1.0 + ratio) - (2.0 * v - 1.0) * over_x)
 
 
 def _ratio_by_order(v: Tensor, x: Tensor) -> Tensor:
