@@ -10,8 +10,7 @@ def fill_normals(
 ) -> None: ...
 def fill_directions(
     out: npt.NDArray[Any],
-    sine: npt.NDArray[np.float64],
-    cosine: npt.NDArray[np.float64],
+    angle: npt.NDArray[np.float64],
     mean: npt.NDArray[Any],
     key: int,
     threads: int = 1,

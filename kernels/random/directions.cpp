@@ -20,36 +20,53 @@ namespace VMF_NAMESPACE {
 constexpr int sum_lanes = 16;
 
 template <class Float>
-VMF_INLINE Float sum_of(const Float (&lanes)[sum_lanes]) {
-    Float sum = 0;
-    for (Float lane : lanes) sum += lane;
-    return sum;
-}
+struct Sum {
+    using Vector = typename Normal<Float>::Vector;
+    static constexpr int width = sizeof(Vector) / sizeof(Float), registers = sum_lanes / width;
+    Vector lanes[registers] = {};
+
+    VMF_INLINE void add_products(const Float* a, const Float* b) {
+        for (int k = 0; k < registers; ++k) lanes[k] += load(a + k * width) * load(b + k * width);
+    }
+    VMF_INLINE Float total() const {
+        Float sum = 0;
+        for (int k = 0; k < registers; ++k) {
+            for (int l = 0; l < width; ++l) sum += lanes[k][l];
+        }
+        return sum;
+    }
+    static VMF_INLINE Vector load(const Float* from) {
+        Vector v;
+        std::memcpy(&v, from, sizeof v);
+        return v;
+    }
+};
 
 template <class Float>
-VMF_INLINE void place(Float* VMF_RESTRICT to, Float* VMF_RESTRICT z, const Float* VMF_RESTRICT mean, int dim, double sine,
-                      double cosine) {
+VMF_INLINE void place(Float* VMF_RESTRICT to, Float* VMF_RESTRICT z, const Float* VMF_RESTRICT mean, int dim,
+                      double angle) {
     z[0] = 0;
-    Float squares[sum_lanes] = {}, products[sum_lanes] = {};
+    Sum<Float> squares, products;
     int i = 0;
     for (; i + sum_lanes <= dim; i += sum_lanes) {
-        for (int l = 0; l < sum_lanes; ++l) {
-            squares[l] += z[i + l] * z[i + l];
-            products[l] += z[i + l] * mean[i + l];
-        }
+        squares.add_products(z + i, z + i);
+        products.add_products(z + i, mean + i);
     }
-    for (int l = 0; i < dim; ++i, ++l) {
-        squares[l] += z[i] * z[i];
-        products[l] += z[i] * mean[i];
+    if (i < dim) {
+        Float last[sum_lanes] = {}, last_of_mean[sum_lanes] = {};
+        std::memcpy(last, z + i, static_cast<std::size_t>(dim - i) * sizeof(Float));
+        std::memcpy(last_of_mean, mean + i, static_cast<std::size_t>(dim - i) * sizeof(Float));
+        squares.add_products(last, last);
+        products.add_products(last, last_of_mean);
     }
-    double square = sum_of(squares), product = sum_of(products);
+    double square = squares.total(), product = products.total();
     if (square == 0.0) {  // any tangent will do for what happens once in 2^25 draws of dimension 2
         z[1] = 1, square = 1, product = mean[1];
     }
     const double sign = mean[0] < 0 ? -1.0 : 1.0;
-    const double scale = sine / std::sqrt(square);
+    const double scale = std::sin(angle) / std::sqrt(square);
     const double shift = scale * product / (1.0 + sign * mean[0]);
-    const Float of_noise = static_cast<Float>(scale), of_mean = static_cast<Float>(cosine - shift);
+    const Float of_noise = static_cast<Float>(scale), of_mean = static_cast<Float>(std::cos(angle) - shift);
     for (int k = 0; k < dim; ++k) to[k] = z[k] * of_noise + mean[k] * of_mean;
     to[0] -= static_cast<Float>(shift * sign);
 }
@@ -63,13 +80,13 @@ void fill(const Rows<Float>& rows, long long first, long long last, Float* noise
         normal_batches(noise, rows.key, static_cast<std::uint64_t>(g),
                        static_cast<int>((numbers + batch_size<Float> - 1) / batch_size<Float>));
         Float* to = rows.out + begin * rows.dim;
-        if (!rows.sine) {
+        if (!rows.angle) {
             std::memcpy(to, noise, static_cast<std::size_t>(numbers) * sizeof(Float));
             continue;
         }
         for (long long r = 0; r < count; ++r) {
             place(to + r * rows.dim, noise + r * rows.dim, rows.mean + (begin + r) % rows.means * rows.dim, rows.dim,
-                  rows.sine[begin + r], rows.cosine[begin + r]);
+                  rows.angle[begin + r]);
         }
     }
 }

@@ -3,15 +3,14 @@
 
 #include <cstdint>
 
-// Row r is mean cosine[r] + y sine[r], y uniform among the unit vectors orthogonal to the mean direction, r modulo `means`.
-// Without sines the rows are plain standard normal numbers.
+// Row r is mean cos(angle[r]) + y sin(angle[r]), y uniform among the unit vectors orthogonal to the mean direction, which is
+// number r modulo `means`. Without angles the rows are plain standard normal numbers.
 template <class Float>
 struct Rows {
     Float* out;
     long long count;
     int dim;
-    const double* sine;
-    const double* cosine;
+    const double* angle;
     const Float* mean;
     long long means;
     std::uint64_t key;

@@ -4,6 +4,7 @@
 #include <nanobind/stl/string.h>
 
 #include <algorithm>
+#include <atomic>
 #include <string>
 #include <thread>
 #include <vector>
@@ -52,14 +53,19 @@ void fill(const DirectionTable& table, const Rows<Float>& rows, int threads) {
     const long long group = group_rows(rows.dim), groups = (rows.count + group - 1) / group;
     const long long worth = std::max(1LL, rows.count * rows.dim / least_share);
     const long long used = std::min({static_cast<long long>(std::max(1, threads)), groups, worth});
-    const auto work = [&](long long t) {
+    // Threads take what is left, a little at a time: one that the system stops holds the others up by no more than that.
+    const long long portion = std::max(1LL, groups / (16 * used));
+    std::atomic<long long> next{0};
+    const auto work = [&] {
         std::vector<Float> noise(static_cast<std::size_t>(group * rows.dim + 256));
-        run(table, rows, groups * t / used, groups * (t + 1) / used, noise.data());
+        for (long long first = next.fetch_add(portion); first < groups; first = next.fetch_add(portion)) {
+            run(table, rows, first, std::min(first + portion, groups), noise.data());
+        }
     };
     nb::gil_scoped_release released;
     std::vector<std::thread> workers;
-    for (long long t = 1; t < used; ++t) workers.emplace_back(work, t);
-    work(0);
+    for (long long t = 1; t < used; ++t) workers.emplace_back(work);
+    work();
     for (std::thread& worker : workers) worker.join();
 }
 
@@ -74,20 +80,18 @@ const DirectionTable& table_named(const std::string& name) {
 template <class Float>
 void fill_normals(Array<Float, 2> out, std::uint64_t key, int threads, const std::string& instruction_set) {
     const Rows<Float> rows = {out.data(), static_cast<long long>(out.shape(0)), static_cast<int>(out.shape(1)),
-                              nullptr, nullptr, nullptr, 1, key};
+                              nullptr, nullptr, 1, key};
     if (rows.dim < 1) throw nb::value_error("rows need one column or more");
     fill(table_named(instruction_set), rows, threads);
 }
 
 template <class Float>
-void fill_directions(Array<Float, 2> out, Array<const double, 1> sine, Array<const double, 1> cosine,
-                     Array<const Float, 2> mean, std::uint64_t key, int threads, const std::string& instruction_set) {
+void fill_directions(Array<Float, 2> out, Array<const double, 1> angle, Array<const Float, 2> mean, std::uint64_t key,
+                     int threads, const std::string& instruction_set) {
     const Rows<Float> rows = {out.data(), static_cast<long long>(out.shape(0)), static_cast<int>(out.shape(1)),
-                              sine.data(), cosine.data(), mean.data(), static_cast<long long>(mean.shape(0)), key};
+                              angle.data(), mean.data(), static_cast<long long>(mean.shape(0)), key};
     if (rows.dim < 2) throw nb::value_error("a direction needs dimension 2 or more");
-    if (sine.shape(0) != out.shape(0) || cosine.shape(0) != out.shape(0)) {
-        throw nb::value_error("there must be one sine and one cosine a row");
-    }
+    if (angle.shape(0) != out.shape(0)) throw nb::value_error("there must be one angle a row");
     if (mean.shape(1) != out.shape(1) || (rows.count > 0 && mean.shape(0) == 0)) {
         throw nb::value_error("there must be a mean direction, of the dimension of the rows");
     }
@@ -98,9 +102,8 @@ template <class Float>
 void add(nb::module_& m) {
     m.def("fill_normals", &fill_normals<Float>, nb::arg("out").noconvert(), nb::arg("key"), nb::arg("threads") = 1,
           nb::arg("instruction_set") = "", "Fill (rows, columns) with standard normal numbers.");
-    m.def("fill_directions", &fill_directions<Float>, nb::arg("out").noconvert(), nb::arg("sine").noconvert(),
-          nb::arg("cosine").noconvert(), nb::arg("mean").noconvert(), nb::arg("key"), nb::arg("threads") = 1,
-          nb::arg("instruction_set") = "",
+    m.def("fill_directions", &fill_directions<Float>, nb::arg("out").noconvert(), nb::arg("angle").noconvert(),
+          nb::arg("mean").noconvert(), nb::arg("key"), nb::arg("threads") = 1, nb::arg("instruction_set") = "",
           "Fill (rows, dim) with unit vectors at given angles from the rows of `mean`, taken in turn; the tangents are made "
           "of the numbers that fill_normals gives for the same key.");
 }

@@ -120,7 +120,7 @@ def test_directions_are_reflected_noise(dtype: Any, dim: int, instruction_set: s
     noise, rows = np.empty((count, dim), dtype), np.empty((count, dim), dtype)
     angle = np.random.default_rng(1).uniform(0, math.pi, count)
     _random.fill_normals(noise, 3)
-    _random.fill_directions(rows, np.sin(angle), np.cos(angle), mu, 3, 2, instruction_set)
+    _random.fill_directions(rows, angle, mu, 3, 2, instruction_set)
     eps = np.finfo(dtype).eps
     for i, row in enumerate(rows.astype(np.float64)):
         mean = mu[i % 4].astype(np.float64)
@@ -139,20 +139,20 @@ def test_instruction_sets_draw_the_same_directions() -> None:
         mu, angle = _mean_directions(100, dtype), np.linspace(0.1, 3, 500)
         drawn = [np.empty((500, 100), dtype) for _ in SETS]
         for rows, instruction_set in zip(drawn, SETS, strict=True):
-            _random.fill_directions(rows, np.sin(angle), np.cos(angle), mu, 1, 1, instruction_set)
+            _random.fill_directions(rows, angle, mu, 1, 1, instruction_set)
             np.testing.assert_array_equal(rows, drawn[0])
 
 
 def test_no_rows() -> None:
     nothing = np.empty((0, 3))
     _random.fill_normals(nothing, 1)
-    _random.fill_directions(nothing, np.empty(0), np.empty(0), np.ones((1, 3)), 1)
+    _random.fill_directions(nothing, np.empty(0), np.ones((1, 3)), 1)
 
 
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"sine": np.ones(3)}, ValueError, "one sine and one cosine a row"),
+        ({"angle": np.ones(3)}, ValueError, "one angle a row"),
         ({"mean": np.ones((1, 4))}, ValueError, "of the dimension of the rows"),
         ({"mean": np.ones((0, 3))}, ValueError, "there must be a mean direction"),
         ({"mean": np.ones((1, 3), np.float32)}, TypeError, "incompatible function arguments"),
@@ -162,7 +162,7 @@ def test_no_rows() -> None:
 )
 def test_wrong_arguments(change: dict[str, Any], error: Any, message: str) -> None:
     arguments: dict[str, Any] = {
-        "out": np.empty((2, 3)), "sine": np.ones(2), "cosine": np.zeros(2), "mean": np.eye(3)[:1],
+        "out": np.empty((2, 3)), "angle": np.ones(2), "mean": np.eye(3)[:1],
         "key": 1,
     }  # fmt: skip
     with pytest.raises(error, match=message):

@@ -59,11 +59,9 @@ def place_randomly(angle: Tensor, loc: Tensor, generator: torch.Generator | None
     if differentiated or angle.device.type != "cpu" or needs_operators(generator, angle):
         return place(angle, loc, standard_normal((n, b, p), loc, generator))
     result = torch.empty((n, b, p), dtype=loc.dtype, device="cpu")
-    flat = angle.detach().reshape(-1)
     _random.fill_directions(
         result.view(-1, p).numpy(),
-        torch.sin(flat).numpy(),
-        torch.cos(flat).numpy(),
+        angle.detach().reshape(-1).numpy(),
         loc.detach().contiguous().numpy(),
         _key(generator),
         torch.get_num_threads(),
