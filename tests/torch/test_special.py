@@ -246,6 +246,8 @@ def _check_second_derivatives(arb: Any, kind: str, v: float, x: float) -> None:
         (lambda t: special.log_iv(t, "one"), (TypeError, ValueError), "str|invalid"),
         (lambda t: special.log_iv(t, torch.ones(4)), RuntimeError, "size"),
         (lambda t: special.log_iv(t, t.to("meta")), ValueError, "on cpu and meta; move one"),
+        (lambda t: special.log_iv(1, t.to_sparse()), TypeError, "takes dense tensors"),
+        (lambda t: special.log_iv(1, t.to_mkldnn()), TypeError, "takes dense tensors"),
     ],
 )
 def test_refuses(call: Any, error: Any, message: str) -> None:

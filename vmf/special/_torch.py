@@ -66,6 +66,12 @@ def _result_type(name: str, *values: Any) -> torch.dtype:
     for tensor in tensors:
         if tensor.dtype.is_complex:
             raise TypeError(f"{name} takes real arguments, got {tensor.dtype}")
+        if tensor.layout != torch.strided:
+            raise TypeError(f"{name} takes dense tensors, got {tensor.layout}; call to_dense()")
+        if tensor.device.type not in ("cpu", "cuda", "meta"):
+            raise NotImplementedError(
+                f"{name} runs on the CPU and on CUDA devices, not on {tensor.device}; call cpu()"
+            )
     floating = [tensor for tensor in tensors if tensor.dtype.is_floating_point]
     decisive = [tensor for tensor in floating if tensor.dim()] or floating
     dtypes = {tensor.dtype for tensor in decisive} or {torch.get_default_dtype()}

@@ -204,7 +204,7 @@ def _angle_by_concentration(dim: int, kappa: Tensor, t: Tensor) -> Tensor:
     reach = _reach(slope, spherical + kappa * end, to_border)
 
     half = 0.5 * reach[:, None]
-    delta = half * (1.0 + torch.as_tensor(_NODES).to(t))
+    delta = half * (1.0 + torch.as_tensor(_NODES, device=t.device))
     sin_half = torch.sin(0.5 * delta)
     signed = side[:, None] * delta
     # cos(t + signed) - cos t, and sin(t + signed)/sin t - 1
@@ -214,7 +214,7 @@ def _angle_by_concentration(dim: int, kappa: Tensor, t: Tensor) -> Tensor:
     if n > 0.0:
         log_weight = log_weight + n * torch.log1p(growth.clamp(min=-1.0))
     integrand = (excess[:, None] + rise).abs() * torch.exp(log_weight)
-    integral = (half * torch.as_tensor(_WEIGHTS).to(t) * integrand).sum(-1)
+    integral = (half * torch.as_tensor(_WEIGHTS, device=t.device) * integrand).sum(-1)
     return torch.where(inside, -integral, 0.0)
 
 
