@@ -58,7 +58,7 @@ class RunFolder:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from PIL import Image
 
-        canvas = FigureCanvasAgg(figure)
+        canvas: Any = FigureCanvasAgg(figure)  # its methods have no annotations
         canvas.draw()
         picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
         picture.quantize(128, dither=Image.Dither.NONE).save(
