@@ -212,14 +212,14 @@ def test_files_that_do_not_fit_together(tmp_path, files):
         sets_of(f"files=[{{name: a, train: {tmp_path}/two.npy}}]")
 
 
-def test_features_are_extracted_at_every_size_once(tmp_path, monkeypatch):
+def test_features_are_extracted_at_every_size_and_resumed(tmp_path, monkeypatch):
     from vmf import features
 
     asked = []
 
     def pretend(images, output, *, weights, size, split, limit, dtype, resume, progress):
-        assert resume
         asked.append((str(images), Path(weights).name, output.name, size, split, limit, dtype))
+        assert resume
         rows = np.random.default_rng(size).standard_normal((12, size)) + 1
         np.save(output, rows.astype(dtype))
         labels = output.with_suffix(".labels.npy")
@@ -230,11 +230,10 @@ def test_features_are_extracted_at_every_size_once(tmp_path, monkeypatch):
 
     monkeypatch.setattr(features, "extract", pretend)
     (tmp_path / "mine.safetensors").touch()
-    settings = [
+    first, second = sets_of(
         f"extract.weights={tmp_path}/mine.safetensors", f"extract.folder={tmp_path}/features",
         "extract.sizes=[32, 64]", "extract.limit=12",
-    ]  # fmt: skip
-    first, second = sets_of(*settings)
+    )  # fmt: skip
     assert asked == [
         (
             "cifar10",
@@ -251,6 +250,3 @@ def test_features_are_extracted_at_every_size_once(tmp_path, monkeypatch):
     assert (first.dimension, second.dimension) == (32, 64)
     assert first.held_out.path.name == "cifar10_test_32_12.npy"
     assert first.classes == ["0", "1"]
-    asked.clear()
-    sets_of(*settings)
-    assert asked == []

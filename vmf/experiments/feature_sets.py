@@ -18,6 +18,7 @@ from vmf.experiments.libraries import installed
 
 if TYPE_CHECKING:
     from vmf.experiments.schema import Extract, FeatureFile, VMFCifar10
+    from vmf.features import Extraction
 
 Say = Callable[[str], None]
 _CHUNK_BYTES = 32 << 20
@@ -129,17 +130,17 @@ def extracted(settings: Extract, size: int, say: Say) -> FeatureFile:
     some = "" if settings.limit is None else f"_{settings.limit}"
     for split in ("train", "test"):
         name = f"cifar10_{split}_{size}{some}.npy"
-        target = Path(settings.folder).expanduser() / name
-        if not target.exists():
-            _extract(settings, target, size, split, say)
-        found[split] = str(target)
-        found[f"{split}_labels"] = str(target.with_suffix(".labels.npy"))
+        done = _extract(settings, Path(settings.folder).expanduser() / name, size, split, say)
+        found[split] = str(done.features)
+        if done.labels is not None:
+            found[f"{split}_labels"] = str(done.labels)
     return FeatureFile(name=f"{size} pixels", **found)
 
 
 def _extract(
     settings: Extract, target: Path, size: int, split: Literal["train", "test"], say: Say
-) -> None:
+) -> Extraction:
+    """Features that are there are compared with what is asked for, and kept."""
     images, weights = _source(settings.images, _IMAGES), _source(settings.weights, _WEIGHTS)
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -152,6 +153,7 @@ def _extract(
     except ImportError as error:
         raise ExperimentError(_NEEDS_TORCH) from error
     say(f"{target.name}: {done.rows} x {done.dimension}, {done.images_per_second:.0f} images/s")
+    return done
 
 
 def _in_tenths(name: str, say: Say) -> Callable[[int, int], None]:
