@@ -156,6 +156,17 @@ def test_images_as_given(output: Output) -> None:
     assert output.names() == ["f.json", "f.npy"]
 
 
+def test_preprocessed_images_of_several_sizes(output: Output) -> None:
+    class Uneven(Prepared):
+        def __getitem__(self, index: int) -> Any:
+            return torch.zeros(3, 32, 32 + 8 * (index == 3))
+
+    given = {"backbone": "tiny_networks:tiny", "facts": {"input": "as given"}}
+    with pytest.raises(FeatureError, match="images 0 to 3 are not all of one size"):
+        extract(Uneven(), output.features, **given)
+    assert output.names() == []
+
+
 def test_preprocessed_images_and_a_description_do_not_go_together(
     random_images: Path, output: Output
 ) -> None:

@@ -155,6 +155,18 @@ def test_one_of_the_two_files_alone_means_to_begin_anew(
     assert output.contents() == whole
 
 
+@pytest.mark.parametrize("line", ["[]", "{}", '{"plan":1}', '{"plan":{"rows":9}}', "\xff"])
+def test_a_journal_of_something_else_is_taken_for_none(
+    random_images: Path, output: Output, whole: dict[str, bytes], line: str
+) -> None:
+    interrupt(random_images, output)
+    journal_path(output.features).write_bytes(line.encode("latin1") + b"\n")
+    assert rows_kept(output.features) == 0
+    done = extract(random_images, output.features, **TINY, resume=True)
+    assert done.computed == 20
+    assert output.contents() == whole
+
+
 def test_a_part_of_another_length_is_refused(random_images: Path, output: Output) -> None:
     interrupt(random_images, output)
     with open(part_path(output.features), "ab") as stream:

@@ -104,7 +104,12 @@ class Embedder:
         pixels = stack(items)
         bad = {start + k: item for k, item in enumerate(items) if isinstance(item, FeatureError)}
         if isinstance(pixels, list):
-            assert self.geometry is not None
+            if self.geometry is None:
+                raise FeatureError(
+                    None,
+                    f"images {start} to {stop - 1} are not all of one size, and preprocessed images"
+                    " are not resized",
+                )
             tensor = torch.cat([self.geometry.apply(_float(image[None])) for image in pixels])
         else:
             tensor = torch.from_numpy(pixels)

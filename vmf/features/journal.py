@@ -19,6 +19,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -154,7 +155,7 @@ def journal_path(output: Path, rank: int = 0) -> Path:
 def further_journals(output: Path) -> Iterator[Path]:
     """The journals of processes other than the first that are there."""
     name = journal_path(output).name + "."
-    for path in sorted(output.parent.glob(f"{_escape(name)}*")):
+    for path in sorted(output.parent.glob(f"{escape(name)}*")):
         if path.name.removeprefix(name).isdigit():
             yield path
 
@@ -194,7 +195,10 @@ def _understand(data: bytes) -> tuple[dict[str, Any] | None, dict[int, Done], in
         try:
             entry: Any = json.loads(line) if line.endswith(b"\n") else None
             if "plan" in entry:
-                plan, done = entry["plan"], {}
+                told = entry["plan"]
+                if not (told["rows"] >= 0 and told["batches"]["size"] >= 1):
+                    raise ValueError("a plan of another kind")
+                plan, done = told, {}
             elif "dropped" in entry:
                 done.pop(entry["dropped"], None)
             else:
@@ -210,9 +214,3 @@ def _understand(data: bytes) -> tuple[dict[str, Any] | None, dict[int, Done], in
 
 def _output_of(journal: Path) -> Path:
     return journal.with_name(journal.name.removeprefix(".").removesuffix(".journal"))
-
-
-def _escape(name: str) -> str:
-    import glob
-
-    return glob.escape(name)

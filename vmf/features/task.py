@@ -91,7 +91,7 @@ def plan_task(
         "images": images.identity,
         "resize": geometry.as_json() if geometry else None,
         "preprocessing": (
-            description.preprocessing.as_json() if description.preprocessing else "as given"
+            description.preprocessing.as_json() if description.preprocessing else AS_GIVEN
         ),
         "backbone": {
             "name": backbone.name,
@@ -123,9 +123,8 @@ def plan_task(
 def earlier_settings(plan: Mapping[str, Any] | None) -> tuple[int | None, int | None]:
     """Batch size and number of threads of an earlier run, which a resumed one takes over."""
     try:
-        assert plan is not None
-        return int(plan["batches"]["size"]), int(plan["computation"]["threads"])
-    except (AssertionError, KeyError, TypeError, ValueError):
+        return (plan or {})["batches"]["size"], (plan or {})["computation"]["threads"]
+    except (KeyError, TypeError):
         return None, None
 
 
