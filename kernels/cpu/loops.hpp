@@ -47,6 +47,7 @@ struct Batch {
     int scale_a, scale_x;
     int offset[block_registers];
     unsigned lanes[block_registers];  // of each register, the lanes that count
+    unsigned unserved[block_registers];
     int count = 0;
 };
 
@@ -60,6 +61,7 @@ struct Doubts {
 struct Formulas {
     void (*classify)(const double* a, int scale_a, const double* x, int scale_x, int n, unsigned char* code);
     void (*compute[region_count])(Batch&, Doubts&);  // takes the lanes that are in doubt out of the batch
+    bool (*served[region_count])(Batch&, Doubts&);   // for the Debye sums that nest, else null
     void (*finer[region_count])(Batch&);             // for those, where a finer formula for lanes exists, else null
     double (*repaired)(double a, double x);
     double (*special)(double a, double x);
@@ -92,6 +94,27 @@ VMF_SLOW_FN void compute(Batch& b, [[maybe_unused]] Doubts& doubts) {
     }
 }
 
+// As compute, for registers not looked at yet: takes the lanes that the formula does not serve out of the batch, into
+// `unserved`, and says whether there are any.
+template <class F, int R>
+VMF_SLOW_FN bool served(Batch& b, [[maybe_unused]] Doubts& doubts) {
+    unsigned some = 0;
+    for (int k = 0; k < b.count; ++k) {
+        const int i = b.offset[k];
+        const Vector v = F::order(Memory::load(b.a + b.scale_a * i));
+        const Vector x = Memory::load(b.x + b.scale_x * i);
+        const Vector y = F::template at<R>(v, x);
+        const unsigned good = lane_bits(debye_serves<terms_of<R>()>(v, x));
+        unsigned doubtful = 0;
+        if constexpr (F::repairs) doubtful = lane_bits(F::template doubtful<R>(v, x, y)) & good;
+        b.lanes[k] = good & ~doubtful;
+        some |= b.unserved[k] = all_lanes & ~good;
+        Memory::store_some(b.y + i, y, b.lanes[k]);
+        for (; doubtful; doubtful &= doubtful - 1) doubts.place[doubts.count++] = i + __builtin_ctz(doubtful);
+    }
+    return some;
+}
+
 template <class F, int R>
 VMF_SLOW_FN void finer(Batch& b) {
     for (int k = 0; k < b.count; ++k) {
@@ -114,6 +137,7 @@ constexpr void add_formulas(Formulas& f) {
         if constexpr (uses_region<F>(R)) {
             f.compute[R] = compute<F, R>;
             if constexpr (F::template has_finer<R>) f.finer[R] = finer<F, R>;
+            if constexpr (F::debye_nests && R > region_debye20) f.served[R] = served<F, R>;
         }
         add_formulas<F, R + 1>(f);
     }
@@ -129,7 +153,7 @@ double special(double a, double x) {
 }
 template <class F>
 constexpr Formulas formulas_of() {
-    Formulas f = {classify<F>, {}, {}, repaired<F>, special<F>, F::first_region, F::debye_nests};
+    Formulas f = {classify<F>, {}, {}, {}, repaired<F>, special<F>, F::first_region, F::debye_nests};
     add_formulas<F>(f);
     return f;
 }
@@ -243,107 +267,110 @@ private:
         left.move(first, n);
         right.move(first, n);
         alignas(64) unsigned char code[block_size + 64];
+        for (Batch& b : batches) b.count = 0;
+        const int most = n == block_size ? debye_of_most(code) : 0;
+        if (most) {
+            Batch& b = batches[most];
+            for (; b.count < block_registers; ++b.count) b.offset[b.count] = b.count * vector_width;
+            point(b, first);
+            const bool some = formulas.served[most](b, doubts);
+            write(b, first);
+            resolve(most, first);
+            if (!some) return;
+            for (int k = 0; k < block_registers; ++k) {
+                if (b.unserved[k] == 0) {
+                    std::memset(code + k * vector_width, region_count, vector_width);
+                    continue;
+                }
+                const int i = k * vector_width;
+                formulas.classify(left.here + left.scale * i, left.scale, right.here + right.scale * i, right.scale, vector_width, code + i);
+                for (unsigned good = all_lanes & ~b.unserved[k]; good; good &= good - 1) code[i + __builtin_ctz(good)] = region_count;
+            }
+            for (int i = 0; i < n; i += 64) sort(code + i, static_cast<int>(first) + i);
+            return;
+        }
         formulas.classify(left.here, left.scale, right.here, right.scale, n, code);
         for (int i = n; i < (n + 63) / 64 * 64; ++i) code[i] = region_count;
 
-        for (Batch& b : batches) b.count = 0;
         for (int i = 0; i < n; i += 64) {
             if (i + 64 <= n && taken_whole(code + i, i)) continue;
-            std::uint64_t members[region_count];
-            for (int r = 0; r < region_count; ++r) members[r] = Memory::matches(code + i, r);
-            if (n >= vector_width) choose(members, i);
-            for (int r = 0; r < region_count; ++r) {
-                if (members[r] == 0) continue;
-                Queue& q = queues[r];
-                q.count += Memory::append(q.number + q.count, static_cast<int>(first) + i, members[r]);
-                if (q.count >= queue_size) drain(r, queue_size);
-            }
+            sort(code + i, static_cast<int>(first) + i);
         }
         for (int r = 1; r < region_count; ++r) {
             Batch& b = batches[r];
             if (b.count == 0) continue;
-            b.a = left.here;
-            b.x = right.here;
-            b.y = straight ? reinterpret_cast<double*>(out) + first : results;
-            b.scale_a = left.scale;
-            b.scale_x = right.scale;
+            point(b, first);
             formulas.compute[r](b, doubts);
-            if (!straight) {
-                for (int k = 0; k < b.count; ++k) {
-                    for (unsigned lanes = b.lanes[k]; lanes; lanes &= lanes - 1) {
-                        const int i = b.offset[k] + __builtin_ctz(lanes);
-                        put(first + i, results[i]);
-                    }
-                }
-            }
-            if (doubts.count) {
-                for (int k = 0; k < doubts.count; ++k) doubts.place[k] += static_cast<int>(first);
-                resolve(r);
+            write(b, first);
+            resolve(r, first);
+        }
+    }
+
+    // At the block's elements.
+    void point(Batch& b, std::ptrdiff_t first) {
+        b.a = left.here;
+        b.x = right.here;
+        b.y = straight ? reinterpret_cast<double*>(out) + first : results;
+        b.scale_a = left.scale;
+        b.scale_x = right.scale;
+    }
+    void write(const Batch& b, std::ptrdiff_t first) {
+        if (straight) return;
+        for (int k = 0; k < b.count; ++k) {
+            for (unsigned lanes = b.lanes[k]; lanes; lanes &= lanes - 1) {
+                const int i = b.offset[k] + __builtin_ctz(lanes);
+                put(first + i, results[i]);
             }
         }
     }
 
-    void add(int region, int offset, unsigned lanes) {
-        Batch& b = batches[region];
-        b.offset[b.count] = offset;
-        b.lanes[b.count++] = lanes;
+    // 64 elements to the queues.
+    void sort(const unsigned char* code, int first) {
+        for (int r = 0; r < region_count; ++r) {
+            const std::uint64_t members = Memory::matches(code, r);
+            if (members == 0) continue;
+            Queue& q = queues[r];
+            q.count += Memory::append(q.number + q.count, first, members);
+            if (q.count >= queue_size) drain(r, queue_size);
+        }
     }
 
-    // Takes 64 elements at once: of one region, or served by the shorter Debye sums.
+    // The Debye sum by which to try a whole block, 0 for none: the cheapest for 64 of its elements, in tenths of a
+    // nanosecond. One that it does not serve costs ten times more.
+    int debye_of_most(unsigned char* code) {
+        if (!formulas.debye_nests) return 0;
+        constexpr int apart = block_size / 64 * vector_width;
+        for (int k = 0; k < 64 / vector_width; ++k) {
+            const int i = k * apart;
+            formulas.classify(left.here + left.scale * i, left.scale, right.here + right.scale * i, right.scale,
+                              vector_width, code + k * vector_width);
+        }
+        constexpr int cost[region_count] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 72, 60, 50, 42};
+        int best = 0, least = 85 * 64, members = 0;
+        for (int r = region_debye4; r >= region_debye13; --r) {
+            members += __builtin_popcountll(Memory::matches(code, r));
+        }
+        for (int r = region_debye13; r <= region_debye4; ++r) {
+            const int whole = cost[r] * 64 + 250 * (64 - members);
+            if (whole < least) {
+                least = whole;
+                best = r;
+            }
+            members -= __builtin_popcountll(Memory::matches(code, r));
+        }
+        return best;
+    }
+
+    // Takes 64 elements of one region at once.
     bool taken_whole(const unsigned char* code, int offset) {
-        std::uint64_t four = 0, ten = 0;
-        int all = code[0];
-        if (all == region_special || ~Memory::matches(code, all)) {
-            if (!formulas.debye_nests) return false;
-            four = Memory::matches(code, region_debye4);
-            ten = Memory::matches(code, region_debye10);
-            if (~(four | ten | Memory::matches(code, region_debye7))) return false;
-            all = region_debye7;
-        }
+        const int region = code[0];
+        if (region == region_special || ~Memory::matches(code, region)) return false;
+        Batch& b = batches[region];
         for (int k = 0; k < 64; k += vector_width) {
-            const bool only_four = (static_cast<unsigned>(four >> k) & all_lanes) == all_lanes;
-            const bool some_ten = static_cast<unsigned>(ten >> k) & all_lanes;
-            add(all + only_four - some_ten, offset + k, all_lanes);
+            b.offset[b.count] = offset + k;
+            b.lanes[b.count++] = all_lanes;
         }
         return true;
-    }
-
-    // Which of 64 elements are computed where they lie: whole registers of which nearly all lanes belong to one formula.
-    // They are taken out of `members`.
-    void choose(std::uint64_t* members, int offset) {
-        std::uint64_t debye = 0;
-        for (int r = region_debye20; r < region_count; ++r) debye |= members[r];
-        for (int k = 0; k < 64; k += vector_width) {
-            const auto lanes_of = [&](std::uint64_t m) { return static_cast<unsigned>(m >> k) & all_lanes; };
-            unsigned lanes = lanes_of(debye);
-            int chosen = region_debye20;
-            if (formulas.debye_nests && __builtin_popcount(lanes) >= vector_width - vector_width / 4) {
-                const unsigned longest = lanes_of(members[region_debye20]);
-                const int long_ones = __builtin_popcount(longest);
-                if (long_ones > vector_width / 4 && long_ones < vector_width - vector_width / 4) {
-                    lanes = 0;
-                } else if (long_ones <= vector_width / 4 && longest != lanes) {
-                    lanes &= ~longest;
-                    const bool seven = lanes_of(members[region_debye7]);
-                    const bool ten = lanes_of(members[region_debye10]);
-                    const bool thirteen = lanes_of(members[region_debye13]);
-                    chosen = thirteen ? region_debye13 : ten ? region_debye10 : seven ? region_debye7 : region_debye4;
-                }
-            } else {
-                lanes = 0;
-                for (int r = formulas.first_region; r < region_count; ++r) {
-                    const unsigned here = lanes_of(members[r]);
-                    if (__builtin_popcount(here) >= vector_width - vector_width / 8) {
-                        lanes = here;
-                        chosen = r;
-                    }
-                }
-            }
-            if (lanes == 0) continue;
-            add(chosen, offset + k, lanes);
-            const std::uint64_t taken = ~(static_cast<std::uint64_t>(lanes) << k);
-            for (int r = formulas.first_region; r < region_count; ++r) members[r] &= taken;
-        }
     }
 
     // Computes the first n elements of a queue.
@@ -371,7 +398,7 @@ private:
                     }
                 }
                 for (int k = 0; k < doubts.count; ++k) doubts.place[k] = q.number[doubts.place[k]];
-                resolve(region);
+                resolve(region, 0);
             }
         }
         q.count -= n;
@@ -396,11 +423,11 @@ private:
         return b;
     }
 
-    // The elements in doubt, by their numbers.
-    void resolve(int region) {
+    // The elements in doubt.
+    void resolve(int region, std::ptrdiff_t first) {
         Queue& w = waiting[region];
         for (int k = 0; k < doubts.count; ++k) {
-            const int number = doubts.place[k];
+            const int number = doubts.place[k] + static_cast<int>(first);
             if (formulas.finer[region]) {
                 w.number[w.count++] = number;
                 if (w.count == queue_size) mend(region);

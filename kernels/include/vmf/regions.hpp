@@ -94,6 +94,13 @@ VMF_FN T unless_special(T v, T x, T ww, T r) {
     return select(ordinary, r, T(double(region_special)));
 }
 
+// Whether the Debye sum of so many terms, 13 or fewer, serves a point: its own region or one of fewer terms.
+template <int terms, class T>
+VMF_FN auto debye_serves(T v, T x) {
+    const T ww = square_of_w(v, x);
+    return (ww >= T(least_square_for(terms))) & (v >= T(0.0)) & (x > T(0.0)) & (ww < T(0x1p+1000));
+}
+
 template <class T>
 VMF_FN T shifted_region(T v) {
     return select(v >= T(7.5), T(double(region_shifted8)), T(double(region_shifted16)));
