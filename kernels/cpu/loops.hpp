@@ -324,13 +324,21 @@ private:
         }
     }
 
-    // 64 elements to the queues.
+    // 64 elements to the queues. Few of a region, or none, go without a branch on how many.
     void sort(const unsigned char* code, int first) {
+        constexpr int few = 4;
         for (int r = 0; r < region_count; ++r) {
-            const std::uint64_t members = Memory::matches(code, r);
-            if (members == 0) continue;
+            std::uint64_t members = Memory::matches(code, r);
             Queue& q = queues[r];
-            q.count += Memory::append(q.number + q.count, first, members);
+            const int n = __builtin_popcountll(members);
+            if (n > few) {
+                Memory::append(q.number + q.count, first, members);
+            } else {
+                for (int k = 0; k < few; ++k, members &= members - 1) {
+                    q.number[q.count + k] = first + __builtin_ctzll(members | std::uint64_t(1) << 63);
+                }
+            }
+            q.count += n;
             if (q.count >= queue_size) drain(r, queue_size);
         }
     }
@@ -345,7 +353,7 @@ private:
             formulas.classify(left.here + left.scale * i, left.scale, right.here + right.scale * i, right.scale,
                               vector_width, code + k * vector_width);
         }
-        constexpr int cost[region_count] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 72, 60, 50, 42};
+        constexpr int cost[region_count] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 72, 60, 46, 42, 40};
         int best = 0, least = 85 * 64, members = 0;
         for (int r = region_debye4; r >= region_debye13; --r) {
             members += __builtin_popcountll(Memory::matches(code, r));
@@ -388,7 +396,10 @@ private:
             Batch b = collected(q, n);
             formulas.compute[region](b, doubts);
             // Those in doubt are overwritten nowhere before they are mended.
-            if (doubts.count == 0) {
+            if (doubts.count == 0 && straight) {
+                double* const to = reinterpret_cast<double*>(out);
+                for (int k = 0; k < n; ++k) to[q.number[k]] = results[k];
+            } else if (doubts.count == 0) {
                 for (int k = 0; k < n; ++k) put(q.number[k], results[k]);
             } else {
                 for (int k = 0; k < b.count; ++k) {

@@ -37,6 +37,7 @@ VMF_SLOW_FN inline RatioAndSlope ratio_and_slope(double v, double x) {
         case region_debye13: return debye_ratio_and_slope<13>(v, x);
         case region_debye10: return debye_ratio_and_slope<10>(v, x);
         case region_debye7: return debye_ratio_and_slope<7>(v, x);
+        case region_debye5: return debye_ratio_and_slope<5>(v, x);
         case region_debye4: return debye_ratio_and_slope<4>(v, x);
         case region_special: return debye_ratio_and_slope<1>(v, x);
         default: break;

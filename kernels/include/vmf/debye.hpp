@@ -5,7 +5,8 @@
 //
 // The sums are the logarithm of Olver's sum u_k(t)/v^k, expanded: no logarithm of a sum is left, one table serves I and
 // K, and derivatives follow term by term. q_k has degree k in t^2. Truncation below 2^-58 for
-//   20 terms where w >= 24.5 or v >= 15.5,  13 where w >= 42,  10 where w >= 80,  7 where w >= 200,  4 where w >= 2500
+//   20 terms where w >= 24.5 or v >= 15.5,  13 where w >= 42,  10 where w >= 80,  7 where w >= 200,
+//   5 where w >= 800,  4 where w >= 2500
 // (scripts/generate_coefficients.py makes the table; tests/kernels checks these bounds against Arb).
 #pragma once
 

@@ -52,7 +52,7 @@ constexpr bool uses_region(int r) {
 // The terms each Debye region takes.
 template <int R>
 constexpr int terms_of() {
-    return R == region_debye20 ? 20 : R == region_debye13 ? 13 : R == region_debye10 ? 10 : R == region_debye7 ? 7 : 4;
+    return R == region_debye20 ? 20 : R == region_debye13 ? 13 : R == region_debye10 ? 10 : R == region_debye7 ? 7 : R == region_debye5 ? 5 : 4;
 }
 
 // The trapezoidal rule of each quadrature region.

@@ -3,6 +3,7 @@
 //   I                                             K
 //   special      v or x < 0, x = 0, NaN, w >= 2^500  special      the same
 //   debye4       w >= 2500                         debye4       w >= 2500
+//   debye5       w >= 800                          debye5       w >= 800
 //   debye7       w >= 200                          debye7       w >= 200
 //   debye10      w >= 80                           debye10      w >= 80
 //   debye13      w >= 42                           debye13      w >= 42
@@ -58,13 +59,15 @@ enum Region : int {
     region_debye13 = 9,
     region_debye10 = 10,
     region_debye7 = 11,
-    region_debye4 = 12,
-    region_count = 13,
+    region_debye5 = 12,
+    region_debye4 = 13,
+    region_count = 14,
 };
 
 // The least w^2 from which so many terms serve; 0 for other numbers of terms.
 VMF_FN constexpr double least_square_for(int terms) {
-    return terms == 4 ? 2500.0 * 2500.0 : terms == 7 ? 200.0 * 200.0 : terms == 10 ? 80.0 * 80.0 : terms == 13 ? 42.0 * 42.0 : 0.0;
+    return terms == 4 ? 2500.0 * 2500.0 : terms == 5 ? 800.0 * 800.0 : terms == 7 ? 200.0 * 200.0
+         : terms == 10 ? 80.0 * 80.0 : terms == 13 ? 42.0 * 42.0 : 0.0;
 }
 
 // w^2, the very double that debye_quick.hpp compares; NaN where v or x is.
@@ -81,6 +84,7 @@ VMF_FN T debye_region(T v, T ww, Small small) {
     r = select(ww >= T(least_square_for(13)), T(double(region_debye13)), r);
     r = select(ww >= T(least_square_for(10)), T(double(region_debye10)), r);
     r = select(ww >= T(least_square_for(7)), T(double(region_debye7)), r);
+    r = select(ww >= T(least_square_for(5)), T(double(region_debye5)), r);
     r = select(ww >= T(least_square_for(4)), T(double(region_debye4)), r);
     const auto near = (ww < T(24.5 * 24.5)) & (v < T(15.5));
     if (any(near)) r = select(near, small(), r);
