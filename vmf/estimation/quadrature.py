@@ -56,5 +56,7 @@ def integrals_over_concentration(
     half_widths = 0.5 * np.diff(borders)[:, np.newaxis]
     points = borders[:-1, np.newaxis] + half_widths * (1.0 + _NODES)
     each = np.sum(half_widths * _WEIGHTS * function(points), axis=1)
-    total: npt.NDArray[np.float64] = np.append(0.0, np.cumsum(each))[np.searchsorted(borders, stops)]
+    total: npt.NDArray[np.float64] = np.append(0.0, np.cumsum(each))[
+        np.searchsorted(borders, stops)
+    ]
     return total

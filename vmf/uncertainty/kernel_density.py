@@ -124,13 +124,13 @@ class VMFKernelDensity:
 
         def excess(log_kappa: float) -> float:
             kappa = math.exp(log_kappa)
-            short = float(special.mean_resultant_length_c(float(dimension), kappa))
+            short = special.mean_resultant_length_c(float(dimension), kappa)
             weighted = 0.0
             for anchor, least in zip(away, nearest, strict=True):
                 kernels = np.exp(-kappa * (anchor - least))
                 others = kernels > 0  # leaves out the anchor itself, at infinity
                 weighted += float(kernels[others] @ anchor[others]) / float(kernels.sum())
-            return short - weighted / most
+            return float(short - weighted / most)
 
         rounding = 8.0 * float(np.finfo(training.dtype).eps)
         high = math.log(max(dimension, 2) / max(float(nearest.mean()), rounding))
