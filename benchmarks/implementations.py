@@ -13,28 +13,28 @@ from scipy import special as sc
 Array = NDArray[np.float64]
 
 
-def _scipy_log_iv(v: Array, x: Array) -> Any:
-    return np.log(sc.ive(v, x)) + x
+def _scipy_log_iv(v: Array, x: Array, out: Array | None = None) -> Any:
+    return np.add(_scipy_log_ive(v, x, out), x, out=out)
 
 
-def _scipy_log_kv(v: Array, x: Array) -> Any:
-    return np.log(sc.kve(v, x)) - x
+def _scipy_log_kv(v: Array, x: Array, out: Array | None = None) -> Any:
+    return np.subtract(_scipy_log_kve(v, x, out), x, out=out)
 
 
-def _scipy_log_ive(v: Array, x: Array) -> Any:
-    return np.log(sc.ive(v, x))
+def _scipy_log_ive(v: Array, x: Array, out: Array | None = None) -> Any:
+    return np.log(sc.ive(v, x, out=out), out=out)
 
 
-def _scipy_log_kve(v: Array, x: Array) -> Any:
-    return np.log(sc.kve(v, x))
+def _scipy_log_kve(v: Array, x: Array, out: Array | None = None) -> Any:
+    return np.log(sc.kve(v, x, out=out), out=out)
 
 
-def _scipy_iv_ratio(v: Array, x: Array) -> Any:
-    return sc.ive(v, x) / sc.ive(v - 1, x)
+def _scipy_iv_ratio(v: Array, x: Array, out: Array | None = None) -> Any:
+    return np.divide(sc.ive(v, x, out=out), sc.ive(v - 1, x), out=out)
 
 
-def _scipy_kv_ratio(v: Array, x: Array) -> Any:
-    return sc.kve(v, x) / sc.kve(v - 1, x)
+def _scipy_kv_ratio(v: Array, x: Array, out: Array | None = None) -> Any:
+    return np.divide(sc.kve(v, x, out=out), sc.kve(v - 1, x), out=out)
 
 
 SCIPY = SimpleNamespace(

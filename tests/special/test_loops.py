@@ -81,6 +81,30 @@ def test_strides_scalars_and_outputs(name: str, dtype: type, instruction_set: st
         assert (guarded[-16:] == -7).all()
 
 
+@pytest.mark.parametrize("name", ["log_iv", "log_kv"])
+@pytest.mark.parametrize("most", [45, 90, 250, 900, 3000])
+def test_whole_blocks_of_debye_sums(name: str, most: float, instruction_set: str) -> None:
+    # From w = most on up, half of them where the value is next to 0; some smaller and some outside the domain.
+    f = getattr(_core, name)
+    rng = np.random.default_rng()
+    n = 5000
+    w = most * 10 ** rng.exponential(0.5, n)
+    w[rng.random(n) < 0.01] *= 0.1
+    angle = np.where(rng.random(n) < 0.5, rng.uniform(0, np.pi / 2, n), np.arctan(0.66274) + rng.normal(0, 0.01, n))
+    a, x = w * np.cos(angle), w * np.sin(angle)
+    x[rng.integers(0, n, 5)] = [0.0, np.inf, np.nan, -1.0, 5e-324]
+    with np.errstate(invalid="ignore"):
+        alone = np.array([f(*pair) for pair in zip(a, x, strict=True)])
+        np.testing.assert_array_equal(f(a, x), alone)
+        np.testing.assert_array_equal(f(np.repeat(a, 2)[::2], x), alone)
+        over = x.copy()
+        f(a, over, out=over)
+        np.testing.assert_array_equal(over, alone)
+        single_a, single_x = a.astype(np.float32), x.astype(np.float32)
+        expected = f(single_a.astype(float), single_x.astype(float)).astype(np.float32)
+        np.testing.assert_array_equal(f(single_a, single_x), expected)
+
+
 def test_threads_change_no_bit() -> None:
     a, x = mixed("log_kv", 100_003, seed=4)
     before = _core.get_num_threads()
