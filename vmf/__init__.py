@@ -2,7 +2,8 @@
 
 `vmf.special` holds the log-Bessel functions and what the distribution needs of them, `vmf.VonMisesFisher` the
 distribution, `vmf.estimation` the estimators and their standard errors, `vmf.SufficientStatistics` what a fit needs of
-the data, `vmf.embeddings` the readers of embedding files. Everything but the version is imported at first use.
+the data, `vmf.embeddings` the readers of embedding files, `vmf.models` mixtures and
+classifiers (with scikit-learn). Everything but the version is imported at first use.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from vmf import embeddings, estimation, special
+    from vmf import embeddings, estimation, models, special
     from vmf.distribution import VonMisesFisher
     from vmf.estimation.statistics import SufficientStatistics
 
@@ -23,6 +24,7 @@ __all__ = [
     "__version__",
     "embeddings",
     "estimation",
+    "models",
     "special",
 ]
 

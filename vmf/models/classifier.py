@@ -1,0 +1,288 @@
+"""A classifier that gives every class its own von Mises-Fisher distribution."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import Tags, column_or_1d
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted
+
+from vmf import special
+from vmf.estimation import ConjugatePrior, DegenerateFitError, Estimator, SufficientStatistics
+from vmf.models.arrays import beside, namespace, to_numpy
+from vmf.models.concentrations import Concentrations
+from vmf.models.densities import Directions, evaluate, log_sum_exp
+from vmf.models.input import direction_rows, row_weights
+from vmf.models.labelled import labelled_statistics
+
+Vector = npt.NDArray[np.float64]
+Matrix = npt.NDArray[np.float64]
+
+
+class VMFClassifier(ClassifierMixin, BaseEstimator):
+    """Class-conditional von Mises-Fisher distributions and Bayes' rule.
+
+        p(class k | x)  proportional to  prior_k C_p(kappa_k) exp(kappa_k mu_k . x)
+
+    Only the directions of the rows count: they need not be of unit length.
+
+    Parameters
+    ----------
+    concentration : {"free", "tied"} or float or (classes,) array_like
+        kappa: one a class, one for all, or given. A class whose rows do not determine its own (one row, equal rows)
+        gets the pooled one, with a warning.
+    estimator : str
+        Of kappa; see `vmf.estimation.fit_concentration`.
+    prior : ConjugatePrior, optional
+        For "map": pseudo-rows added to every class.
+    priors : None, "uniform" or (classes,) array_like
+        Probabilities of the classes: their shares of the rows, equal, or these (divided by their sum).
+    predictive : bool
+        False: densities at the estimated mean directions. True: integrated over the posterior of each mean direction given
+        kappa, vMF(beta_k/|beta_k|, |beta_k|) with beta_k = kappa_k S_k for a uniform prior (S_k the sum of the class's
+        unit rows, with the prior's), which is exact,
+
+            log p(x | k) = log C_p(kappa) + log C_p(|beta|) - log C_p(|beta + kappa x|),
+
+        and makes classes of few rows as broad as their means are uncertain.
+
+    Attributes
+    ----------
+    classes_ : (classes,) array
+    mean_directions_ : (classes, p) float64
+    concentrations_ : (classes,) float64
+    posterior_concentrations_ : (classes,) float64
+        |beta_k|, the concentration of the posterior of each mean direction.
+    log_priors_ : (classes,) float64
+    statistics_ : dict of label to SufficientStatistics
+    n_features_in_ : int
+        p.
+
+    Raises
+    ------
+    vmf.estimation.BadRowError
+        For rows with NaN or infinity, and zero rows.
+    vmf.estimation.DegenerateFitError
+        Where no class determines a concentration, or the rows of one cancel.
+
+    Notes
+    -----
+    What X may be, and `sample_weight`: see `VMFMixture`.
+    """
+
+    def __init__(
+        self,
+        *,
+        concentration: Any = "free",
+        estimator: Estimator = "unbiased",
+        prior: ConjugatePrior | None = None,
+        priors: Any = None,
+        predictive: bool = False,
+    ) -> None:
+        self.concentration = concentration
+        self.estimator = estimator
+        self.prior = prior
+        self.priors = priors
+        self.predictive = predictive
+
+    @classmethod
+    def from_statistics(
+        cls, statistics: Mapping[Any, SufficientStatistics], **parameters: Any
+    ) -> VMFClassifier:
+        """Return the classifier of classes whose rows have been added up already.
+
+        Parameters
+        ----------
+        statistics : mapping of label to SufficientStatistics
+            For example of `vmf.estimation.statistics_by_class`, chunk after chunk.
+        **parameters
+            Of the constructor.
+        """
+        classifier = cls(**parameters)
+        classifier._solve(dict(statistics))
+        return classifier
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> VMFClassifier:
+        """Fit a distribution to the rows of each class.
+
+        Parameters
+        ----------
+        X : (n, p) array
+        y : (n,) array of strings or numbers
+        sample_weight : (n,) array, optional
+            How many rows a row stands for.
+        """
+        self._solve(self._add({}, X, y, sample_weight, reset=True))
+        return self
+
+    def partial_fit(
+        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
+    ) -> VMFClassifier:
+        """Add rows to those of earlier calls; the result is that of one `fit` on all of them.
+
+        Classes may come up in any call; `classes`, where given, are those that may.
+        """
+        if classes is not None:
+            unknown = np.setdiff1d(to_numpy(y), np.asarray(classes))
+            if unknown.size:
+                raise ValueError(f"y holds {unknown[0]!r}, which is not in `classes`")
+        earlier = getattr(self, "statistics_", {})
+        self._solve(self._add(earlier, X, y, sample_weight, reset=not earlier))
+        return self
+
+    def log_density(self, X: Any) -> Any:
+        """Return log p(x_i | class), (n, classes), in nats."""
+        check_is_fitted(self)
+        rows = direction_rows(self, X)
+        of_distance = self._predictive(rows.like) if self.predictive else self._plug_in(rows.like)
+        columns = (len(self.classes_),)
+        return evaluate(rows, self.mean_directions_, self.concentrations_, of_distance, columns)
+
+    def score_samples(self, X: Any) -> Any:
+        """Return log p(x_i), over all classes, (n,), in nats; higher = more in-distribution."""
+        return log_sum_exp(self._joint(X))
+
+    def decision_function(self, X: Any) -> Any:
+        """Return log(prior p(x_i | class)), (n, classes); for two classes the log-odds of the second, (n,)."""
+        joint = self._joint(X)
+        return joint[:, 1] - joint[:, 0] if joint.shape[1] == 2 else joint
+
+    def predict_log_proba(self, X: Any) -> Any:
+        """Return log p(class | x_i), (n, classes)."""
+        joint = self._joint(X)
+        return joint - log_sum_exp(joint)[:, None]
+
+    def predict_proba(self, X: Any) -> Any:
+        """Return p(class | x_i), (n, classes)."""
+        log_proba = self.predict_log_proba(X)
+        return namespace(log_proba).exp(log_proba)
+
+    def predict(self, X: Any) -> Any:
+        """Return the most probable class of each row, (n,); a NumPy array of the labels' type."""
+        joint = self._joint(X)
+        return self.classes_[to_numpy(namespace(joint).argmax(joint, 1))]
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    def _add(
+        self, earlier: Mapping[Any, SufficientStatistics], X: Any, y: Any, sample_weight: Any,
+        reset: bool,
+    ) -> dict[Any, SufficientStatistics]:  # fmt: skip
+        if y is None:
+            raise ValueError(
+                f"This {type(self).__name__} estimator requires y to be passed, but the target y is None"
+            )
+        rows = direction_rows(self, X, reset=reset)
+        labels = column_or_1d(to_numpy(y), warn=True)
+        if labels.shape[0] != rows.count:
+            raise ValueError(
+                f"X and y have inconsistent numbers of samples: {rows.count} rows, "
+                f"{labels.shape[0]} labels"
+            )
+        if labels.dtype.kind == "f" and not np.isfinite(labels).all():
+            raise ValueError("Input y contains NaN or infinity; every row needs a label")
+        check_classification_targets(labels)
+        classes, codes = np.unique(labels, return_inverse=True)
+        weights = row_weights(sample_weight, rows.count)
+        found = labelled_statistics(rows, codes, len(classes), weights)
+        result = dict(earlier)
+        for label, one in zip(classes.tolist(), found, strict=True):
+            if one.weight > 0:
+                result[label] = result[label] + one if label in result else one
+        return result
+
+    def _solve(self, statistics: dict[Any, SufficientStatistics]) -> None:
+        if not statistics:
+            raise ValueError("there are no classes; give rows with labels")
+        labels = np.array(sorted(statistics))
+        if len(set(map(type, statistics))) > 1 and labels.dtype.kind in "US":
+            raise ValueError("labels mix strings and numbers; use one of the two")
+        ordered = {label: statistics[label] for label in labels.tolist()}
+        dims = {one.dimension for one in ordered.values()}
+        if len(dims) > 1:
+            raise ValueError(f"the statistics of the classes have dimensions {sorted(dims)}")
+        for label, one in ordered.items():
+            if not one.weight > 0:
+                raise ValueError(f"class {label!r} has no rows (or all weights are 0)")
+        found = list(ordered.values())
+        solver = Concentrations(self.concentration, len(found), self.estimator, self.prior)
+        concentrations, undetermined = solver.estimate(found)
+        sums = solver.resultants(found)
+        lengths = np.linalg.norm(sums, axis=1)
+        if not lengths.all():
+            label = labels[int(np.argmin(lengths))]
+            raise DegenerateFitError(
+                f"the rows of class {label!r} cancel exactly (R = 0): they have no mean direction"
+            )
+        if undetermined:
+            names = ", ".join(repr(label) for label in labels[undetermined[:5]].tolist())
+            more = ", ..." if len(undetermined) > 5 else ""
+            warnings.warn(
+                f"the rows of {len(undetermined)} classes ({names}{more}) do not determine their "
+                "concentration (one row, or equal rows): they have the pooled one",
+                UserWarning,
+                stacklevel=3,
+            )
+        self.log_priors_ = np.log(_priors(self.priors, found))
+        self.classes_ = labels
+        self.statistics_ = ordered
+        self.n_features_in_ = dims.pop()
+        self.mean_directions_ = sums / lengths[:, np.newaxis]
+        self.concentrations_ = concentrations
+        self.posterior_concentrations_ = concentrations * lengths
+
+    def _joint(self, X: Any) -> Any:
+        density = self.log_density(X)
+        return density + beside(self.log_priors_, density)
+
+    def _plug_in(self, like: Any) -> Any:
+        directions = Directions(self.mean_directions_, self.concentrations_, self.log_priors_)
+        peaks, kappas = beside(directions.log_peaks, like), beside(self.concentrations_, like)
+        return lambda distance: peaks - kappas * distance
+
+    def _predictive(self, like: Any) -> Any:
+        """log C(kappa) + log C(b) - log C(s), b = |beta| and s = |beta + kappa x|, without differences of
+        large numbers: with C_e = log C + its argument, C_e(kappa) + C_e(b) - C_e(s) - (kappa + b - s), and
+        kappa + b - s = 2 kappa b (1 - cos)/(kappa + b + s).
+        """  # fmt: skip
+        dim = float(self.n_features_in_)
+        b, kappa = self.posterior_concentrations_, self.concentrations_
+        peak = special.log_normalizer_e(dim, kappa) + special.log_normalizer_e(dim, b)
+        peak_there, b_there, kappa_there = (beside(values, like) for values in (peak, b, kappa))
+
+        def log_density(distance: Any) -> Any:
+            xp = namespace(distance)
+            whole = kappa_there + b_there
+            product = 2.0 * kappa_there * b_there * distance
+            s = xp.sqrt(xp.clip(whole * whole - product, 0.0, None))
+            total = whole + s
+            deficit = product / xp.where(total > 0, total, xp.ones_like(total))
+            return peak_there - special.log_normalizer_e(dim, s) - deficit
+
+        return log_density
+
+
+def _priors(priors: Any, statistics: list[SufficientStatistics]) -> Vector:
+    count = len(statistics)
+    if priors is None:
+        shares = np.array([one.weight for one in statistics])
+    elif isinstance(priors, str):
+        if priors != "uniform":
+            raise ValueError(f"priors is {priors!r}; expected None, 'uniform' or numbers")
+        shares = np.ones(count)
+    else:
+        shares = np.asarray(priors, dtype=np.float64)
+        if shares.shape != (count,) or not (np.isfinite(shares) & (shares > 0)).all():
+            raise ValueError(f"priors is {priors}; expected {count} numbers > 0, one a class")
+    normalised: Vector = shares / math.fsum(shares)
+    return normalised

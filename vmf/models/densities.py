@@ -1,0 +1,95 @@
+"""Log-densities of the rows under several von Mises-Fisher distributions.
+
+    log f_k(x) = (log C_p(kappa_k) + kappa_k) - kappa_k (1 - mu_k . x)
+
+so that for large kappa neither term is a difference of large numbers. 1 - cos comes from one matrix product; where it is
+small and kappa large, from |x - mu|^2 / 2, which keeps the digits that the subtraction loses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vmf import special
+from vmf.models.arrays import beside, cast, dtype_name, namespace, to_numpy
+from vmf.models.rows import Block, DirectionRows
+
+Vector = npt.NDArray[np.float64]
+Matrix = npt.NDArray[np.float64]
+
+# Above this kappa the rounding of a float64 cosine shows in the eighth digit of the log-density.
+_LARGE = 1e8
+_NEAR = 1e-2
+
+
+@dataclass(frozen=True, eq=False)
+class Directions:
+    """Mean directions, concentrations and log-weights of K components or classes."""
+
+    mean_directions: Matrix
+    concentrations: Vector
+    log_weights: Vector
+
+    @property
+    def log_peaks(self) -> Vector:
+        """log C_p(kappa) + kappa, the log-density of each at its mean direction."""
+        dim = float(self.mean_directions.shape[1])
+        peaks: Vector = special.log_normalizer_e(dim, self.concentrations)
+        return peaks
+
+
+def one_minus_cosines(block: Block, means: Matrix, device_means: Any, large: Any) -> Any:
+    """Return 1 - cos between rows and unit `means`, (rows, K) float64.
+
+    `large` are the components for which values near 0 are computed from differences.
+    """
+    distance = 1.0 - block.dot(device_means)
+    for k in large:
+        near = np.flatnonzero(to_numpy(distance[:, k]) < _NEAR)
+        if near.size:
+            chosen = beside(near, block.inverse_norms)
+            values = block.array[near].toarray() if block.sparse else block.array[chosen]
+            difference = cast(values, "float64") * block.inverse_norms[chosen][:, None]
+            difference = difference - beside(means[k], difference)
+            distance[chosen, k] = 0.5 * (difference * difference).sum(1)
+    return distance
+
+
+def log_sum_exp(joint: Any) -> Any:
+    """Return log sum_k exp(joint_ik), (rows,); -inf where all are -inf."""
+    xp = namespace(joint)
+    top = xp.amax(joint, 1)
+    top = xp.where(top > -np.inf, top, xp.zeros_like(top))
+    with np.errstate(divide="ignore"):
+        return top + xp.log(xp.sum(xp.exp(joint - top[:, None]), 1))
+
+
+def evaluate(
+    rows: DirectionRows,
+    means: Matrix,
+    concentrations: Vector,
+    of_distance: Callable[[Any], Any],
+    columns: tuple[int, ...],
+) -> Any:
+    """Fill an array (rows, *columns) with `of_distance`(1 - cos) of block after block.
+
+    In float64, in the library and on the device of the rows.
+    """
+    large = np.flatnonzero(concentrations > _LARGE)
+    like = rows.like
+    result = beside(np.empty((rows.count, *columns)), like)
+    for block in rows.blocks("float64"):
+        device_means = beside(means, block.inverse_norms)
+        distance = one_minus_cosines(block, means, device_means, large)
+        result[block.start : block.start + distance.shape[0]] = of_distance(distance)
+    return result
+
+
+def means_for(block: Block, means: Matrix) -> Any:
+    """Return `means` in the library, on the device and of the type of the block."""
+    return cast(beside(means, block.inverse_norms), dtype_name(block.array))

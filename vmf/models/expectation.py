@@ -1,0 +1,184 @@
+"""One pass of EM over the rows: responsibilities, and the statistics they give.
+
+A block of rows is read twice by matrix products, X (kappa mu)^T and r^T X, the second time from cache; everything else
+is of the size of the responsibilities, which exist for one block at a time. Products are in the type of the rows,
+everything summed over blocks, and the responsibilities, in float64.
+
+The dispersion W_k - |S_k| of a concentrated component is not subtracted but summed (m and m' the directions before and
+after):  W - |S| = sum_i w_i r_i (1 - cos(x_i, m)) - |S| |m' - m|^2 / 2.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from vmf.estimation.statistics import SufficientStatistics
+from vmf.models.arrays import beside, cast, namespace, to_numpy
+from vmf.models.densities import Directions, log_sum_exp, means_for, one_minus_cosines
+from vmf.models.rows import DirectionRows
+
+Vector = npt.NDArray[np.float64]
+Assignment = Literal["soft", "hard", "stochastic"]
+
+# Below this 1 - R, W - |S| is summed from 1 - cos.
+_SUBTRACTION_IS_FINE = 1.0 / 16.0
+
+
+@dataclass(frozen=True)
+class Precision:
+    """How the products are computed: in the type of the rows or wide, and with differences or not.
+
+    float32 products give 1 - R with an error of about 1e-7, float64 ones 1e-16.
+    """
+
+    wide: bool = False
+    differences: bool = False
+
+    def suffices(self, smallest_dispersion: float, largest_concentration: float) -> bool:
+        """Whether 1 - R and kappa cos keep four digits."""
+        if not self.wide:
+            return smallest_dispersion > 1e-3 and largest_concentration < 1e5
+        return self.differences or smallest_dispersion > 1e-9
+
+    def finer(self) -> Precision:
+        """Return the next one."""
+        return Precision(True, self.wide)
+
+
+@dataclass(frozen=True, eq=False)
+class Pass:
+    """What one pass gives.
+
+    Attributes
+    ----------
+    statistics : list of SufficientStatistics
+        One a component.
+    log_densities : (n,) float64
+        log p(x_i), or max_k log(w_k f_k(x_i)) for hard assignment, at the parameters before.
+    objective : float
+        Their mean, weighted by the rows' weights.
+    """
+
+    statistics: list[SufficientStatistics]
+    log_densities: Vector
+    objective: float
+
+
+def expectation(
+    rows: DirectionRows,
+    sample_weight: Vector,
+    directions: Directions,
+    assignment: Assignment = "soft",
+    precision: Precision = Precision(),  # noqa: B008  (frozen)
+    uniforms: Vector | None = None,
+) -> Pass:
+    """Assign all rows to the components, and add them up.
+
+    Parameters
+    ----------
+    rows : DirectionRows
+    sample_weight : (n,) float64
+        How many rows each row stands for.
+    directions : Directions
+        Parameters of the K components.
+    assignment : {"soft", "hard", "stochastic"}
+        Responsibilities, the most probable component, or one drawn with them as probabilities.
+    uniforms : (n,) float64
+        Uniform random numbers, for "stochastic".
+    """
+    means = directions.mean_directions
+    kappas = directions.concentrations
+    count, dim = means.shape
+    wide = precision.wide or rows.own_dtype == "float64"
+    large = np.arange(count) if precision.differences else ()
+    sums = np.zeros((count, dim))
+    weights, weights2, dispersions = np.zeros(count), np.zeros(count), np.zeros(count)
+    log_densities = np.empty(rows.count)
+    peaks = device_kappas = device_means = None
+    for block in rows.blocks("float64" if wide else None):
+        if peaks is None or device_means.dtype != block.array.dtype:
+            peaks = beside(directions.log_weights + directions.log_peaks, block.inverse_norms)
+            device_kappas = beside(kappas, block.inverse_norms)
+            device_means = means_for(block, means)
+        distance = one_minus_cosines(block, means, device_means, large)
+        joint = peaks - device_kappas * distance
+        part = slice(block.start, block.start + distance.shape[0])
+        shares, value = _assigned(joint, assignment, None if uniforms is None else uniforms[part])
+        log_densities[part] = to_numpy(value)
+        weighted = shares * beside(sample_weight[part], shares)[:, None]
+        weights += to_numpy(weighted.sum(0))
+        weights2 += to_numpy((weighted * shares).sum(0))
+        dispersions += to_numpy((weighted * distance).sum(0))
+        sums += block.sums(weighted)
+    statistics = merged_statistics(weights, weights2, sums, dispersions, means)
+    objective = float(sample_weight @ log_densities / sample_weight.sum())
+    return Pass(statistics, log_densities, objective)
+
+
+def _assigned(joint: Any, assignment: Assignment, uniforms: Vector | None) -> tuple[Any, Any]:
+    """Shares (rows, K) of the components in each row, and the objective of each row."""
+    xp = namespace(joint)
+    if assignment == "hard":
+        return one_hot(xp.argmax(joint, 1), joint.shape[1]), xp.amax(joint, 1)
+    total = log_sum_exp(joint)
+    shares = xp.exp(joint - total[:, None])
+    if assignment == "soft":
+        return shares, total
+    heights = xp.cumsum(shares, 1)
+    drawn = beside(uniforms, joint)[:, None] * heights[:, -1:]
+    return one_hot((heights[:, :-1] <= drawn).sum(1), joint.shape[1]), total
+
+
+def one_hot(chosen: Any, count: int) -> Any:
+    """Return (rows, count) float64, 1 in the column `chosen` of each row."""
+    numbers = beside(np.arange(count), chosen)
+    return cast(chosen[:, None] == numbers, "float64")
+
+
+def merged_statistics(
+    weights: Vector,
+    weights2: Vector,
+    sums: npt.NDArray[np.float64],
+    dispersions: Vector,
+    before: npt.NDArray[np.float64] | None,
+) -> list[SufficientStatistics]:
+    """Return the statistics of each component; `dispersions` are about the directions `before`."""
+    return [
+        _statistics(
+            float(weights[k]),
+            float(weights2[k]),
+            sums[k],
+            float(dispersions[k]),
+            None if before is None else before[k],
+        )
+        for k in range(len(weights))
+    ]
+
+
+def _statistics(
+    weight: float,
+    weight2: float,
+    resultant: Vector,
+    dispersion_before: float,
+    before: Vector | None,
+) -> SufficientStatistics:
+    length = float(np.sqrt(np.sum(resultant * resultant)))
+    if length > weight:  # by rounding
+        resultant = resultant * (weight / length)
+        length = weight
+    dispersion = weight - length
+    if before is not None and length > 0 and dispersion < _SUBTRACTION_IS_FINE * weight:
+        turn = resultant / length - before
+        dispersion = dispersion_before - 0.5 * length * float(np.sum(turn * turn))
+    return SufficientStatistics(
+        count=weight,
+        weight=weight,
+        weight2=min(weight2, weight),
+        resultant=resultant,
+        resultant_lo=np.zeros_like(resultant),
+        dispersion=min(max(dispersion, 0.0), weight),
+    )

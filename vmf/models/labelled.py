@@ -1,0 +1,98 @@
+"""Statistics of rows that are known to belong together."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vmf.estimation.statistics import SufficientStatistics, statistics_by_class
+from vmf.models.arrays import beside, namespace, to_numpy
+from vmf.models.densities import one_minus_cosines
+from vmf.models.expectation import merged_statistics, one_hot
+from vmf.models.rows import DirectionRows
+
+Vector = npt.NDArray[np.float64]
+Codes = npt.NDArray[np.intp]
+
+_CHUNK_BYTES = 32 << 20
+
+
+def labelled_statistics(
+    rows: DirectionRows, codes: Codes, count: int, sample_weight: Vector
+) -> list[SufficientStatistics]:
+    """Return the statistics of each of `count` sets of rows.
+
+    Parameters
+    ----------
+    codes : (n,) int
+        The set of each row, 0 to `count` - 1.
+    sample_weight : (n,) float64
+        How many rows each row stands for: 2 is the row twice, 0 is no row.
+    """
+    if not rows.sparse and namespace(rows.array).__name__ != "torch":
+        return _by_compiled_sums(rows, codes, count, sample_weight)
+    found = _by_products(rows, codes, count, sample_weight, None)
+    if all(one.dispersion > one.weight / 16 for one in found):
+        return found
+    means = np.stack([_direction(one) for one in found])
+    return _by_products(rows, codes, count, sample_weight, means)
+
+
+def as_repetitions(statistics: SufficientStatistics) -> SufficientStatistics:
+    """Return statistics whose weights count rows, where they were importances."""
+    return replace(statistics, count=statistics.weight, weight2=statistics.weight)
+
+
+def _by_compiled_sums(
+    rows: DirectionRows, codes: Codes, count: int, sample_weight: Vector
+) -> list[SufficientStatistics]:
+    found: dict[Any, SufficientStatistics] = {
+        code: SufficientStatistics.empty(rows.dim) for code in range(count)
+    }
+    plain = bool((sample_weight == 1).all())
+    step = max(1, _CHUNK_BYTES // (rows.dim * int(rows.array.dtype.itemsize)))
+    for start in range(0, rows.count, step):
+        part = slice(start, start + step)
+        found = statistics_by_class(
+            rows.array[part],
+            codes[part],
+            weights=None if plain else sample_weight[part],
+            first_row=start,
+            initial=found,
+        )
+    result = [found[code] for code in range(count)]
+    return result if plain else [as_repetitions(one) for one in result]
+
+
+def _by_products(
+    rows: DirectionRows,
+    codes: Codes,
+    count: int,
+    sample_weight: Vector,
+    means: npt.NDArray[np.float64] | None,
+) -> list[SufficientStatistics]:
+    """With `means`, dispersions are sums of 1 - cos about them instead of differences."""
+    weights = np.bincount(codes, sample_weight, count)
+    sums = np.zeros((count, rows.dim))
+    dispersions = np.zeros(count)
+    for block in rows.blocks("float64"):
+        part = slice(block.start, block.start + block.array.shape[0])
+        shares = one_hot(beside(codes[part], block.inverse_norms), count)
+        weighted = shares * beside(sample_weight[part], shares)[:, None]
+        sums += block.sums(weighted)
+        if means is not None:
+            device_means = beside(means, block.inverse_norms)
+            distance = one_minus_cosines(block, means, device_means, range(count))
+            dispersions += to_numpy((weighted * distance).sum(0))
+    return merged_statistics(weights, weights, sums, dispersions, means)
+
+
+def _direction(one: SufficientStatistics) -> Vector:
+    if one.weight > 0 and one.resultant.any():
+        return one.mean_direction
+    axis = np.zeros(one.dimension)
+    axis[0] = 1.0
+    return axis
