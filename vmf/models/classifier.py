@@ -45,9 +45,9 @@ class VMFClassifier(ClassifierMixin, BaseEstimator):
     priors : None, "uniform" or (classes,) array_like
         Probabilities of the classes: their shares of the rows, equal, or these (divided by their sum).
     predictive : bool
-        False: densities at the estimated mean directions. True: integrated over the posterior of each mean direction given
-        kappa, vMF(beta_k/|beta_k|, |beta_k|) with beta_k = kappa_k S_k for a uniform prior (S_k the sum of the class's
-        unit rows, with the prior's), which is exact,
+        False: densities at the estimated mean directions. True: integrated over the posterior of each mean direction
+        given kappa, vMF(beta_k/|beta_k|, |beta_k|) with beta_k = kappa_k S_k for a uniform prior (S_k the sum of the
+        class's unit rows, with the prior's), which is exact,
 
             log p(x | k) = log C_p(kappa) + log C_p(|beta|) - log C_p(|beta + kappa x|),
 

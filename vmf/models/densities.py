@@ -2,8 +2,8 @@
 
     log f_k(x) = (log C_p(kappa_k) + kappa_k) - kappa_k (1 - mu_k . x)
 
-so that for large kappa neither term is a difference of large numbers. 1 - cos comes from one matrix product; where it is
-small and kappa large, from |x - mu|^2 / 2, which keeps the digits that the subtraction loses.
+so that for large kappa neither term is a difference of large numbers. 1 - cos comes from one matrix product; where it
+is small and kappa large, from |x - mu|^2 / 2, which keeps the digits that the subtraction loses.
 """
 
 from __future__ import annotations

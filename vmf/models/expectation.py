@@ -73,7 +73,7 @@ def expectation(
     sample_weight: Vector,
     directions: Directions,
     assignment: Assignment = "soft",
-    precision: Precision = Precision(),  # noqa: B008  (frozen)
+    precision: Precision = Precision(),
     uniforms: Vector | None = None,
 ) -> Pass:
     """Assign all rows to the components, and add them up.

@@ -170,8 +170,8 @@ class VMFMixture(DensityMixin, BaseEstimator):
         """Add rows to the statistics of the components, and solve again.
 
         The first call fits the mixture to its rows. Later ones assign the new rows by the parameters so far and add
-        their statistics; rows are not kept, so what has been assigned stays so (incremental EM, Neal & Hinton 1998, with
-        every row seen once).
+        their statistics; rows are not kept, so what has been assigned stays so (incremental EM, Neal & Hinton 1998,
+        with every row seen once).
         """
         if not hasattr(self, "mean_directions_"):
             return self.fit(X, sample_weight=sample_weight)
