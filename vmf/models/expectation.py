@@ -98,9 +98,9 @@ def expectation(
     sums = np.zeros((count, dim))
     weights, weights2, dispersions = np.zeros(count), np.zeros(count), np.zeros(count)
     log_densities = np.empty(rows.count)
-    peaks = device_kappas = device_means = None
+    device_means: Any = None
     for block in rows.blocks("float64" if wide else None):
-        if peaks is None or device_means.dtype != block.array.dtype:
+        if device_means is None or device_means.dtype != block.array.dtype:
             peaks = beside(directions.log_weights + directions.log_peaks, block.inverse_norms)
             device_kappas = beside(kappas, block.inverse_norms)
             device_means = means_for(block, means)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.utils.validation import _check_feature_names, _check_n_features, validate_data
+from sklearn.utils.validation import validate_data
 
 from vmf.estimation.rows import as_weights
 from vmf.models.arrays import dtype_name, namespace, to_numpy
@@ -40,8 +40,13 @@ def direction_rows(estimator: Any, X: Any, *, reset: bool = False) -> DirectionR
         )
     if dtype_name(X) not in _FLOATS:
         raise TypeError(f"X has dtype {X.dtype}; expected float16, float32 or float64")
-    _check_feature_names(estimator, X, reset=reset)
-    _check_n_features(estimator, X, reset=reset)
+    if reset:
+        estimator.n_features_in_ = int(X.shape[1])
+    elif X.shape[1] != estimator.n_features_in_:
+        raise ValueError(
+            f"X has {X.shape[1]} features, but {type(estimator).__name__} is expecting "
+            f"{estimator.n_features_in_} features as input"
+        )
     return DirectionRows(X)
 
 

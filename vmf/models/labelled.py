@@ -75,7 +75,7 @@ def _by_products(
     means: npt.NDArray[np.float64] | None,
 ) -> list[SufficientStatistics]:
     """With `means`, dispersions are sums of 1 - cos about them instead of differences."""
-    weights = np.bincount(codes, sample_weight, count)
+    weights = np.bincount(codes, sample_weight, count).astype(np.float64)
     sums = np.zeros((count, rows.dim))
     dispersions = np.zeros(count)
     for block in rows.blocks("float64"):

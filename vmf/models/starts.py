@@ -47,10 +47,10 @@ def start_directions(
     directions = rows.directions(candidates)
     weights = sample_weight[candidates]
     if start == "random":
-        chosen = random.choice(
+        drawn = random.choice(
             candidates.size, count, replace=candidates.size < count, p=weights / weights.sum()
         )
-        return directions[chosen]
+        return directions[drawn]
     trials = 1 if start == "farthest" else 2 + int(math.log(count))
     first = random.choice(candidates.size, p=weights / weights.sum())
     chosen = [int(first)]
