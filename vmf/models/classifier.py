@@ -9,24 +9,25 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import Tags, column_or_1d
+from sklearn.base import ClassifierMixin
+from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted
 
 from vmf import special
 from vmf.estimation import ConjugatePrior, DegenerateFitError, Estimator, SufficientStatistics
 from vmf.models.arrays import beside, namespace, to_numpy
 from vmf.models.concentrations import Concentrations
-from vmf.models.densities import Directions, evaluate, log_sum_exp
-from vmf.models.input import direction_rows, row_weights
+from vmf.models.densities import evaluate, plug_in_densities
+from vmf.models.input import direction_rows, enough_rows, row_weights
 from vmf.models.labelled import labelled_statistics
+from vmf.models.posterior import DirectionModel, ZeroRows
+from vmf.models.rows import DirectionRows
 
 Vector = npt.NDArray[np.float64]
 Matrix = npt.NDArray[np.float64]
 
 
-class VMFClassifier(ClassifierMixin, BaseEstimator):
+class VMFClassifier(ClassifierMixin, DirectionModel):
     """Class-conditional von Mises-Fisher distributions and Bayes' rule.
 
         p(class k | x)  proportional to  prior_k C_p(kappa_k) exp(kappa_k mu_k . x)
@@ -52,6 +53,8 @@ class VMFClassifier(ClassifierMixin, BaseEstimator):
             log p(x | k) = log C_p(kappa) + log C_p(|beta|) - log C_p(|beta + kappa x|),
 
         and makes classes of few rows as broad as their means are uncertain.
+    zero_rows : {"skip", "error"}
+        See `VMFMixture`.
 
     Attributes
     ----------
@@ -68,7 +71,7 @@ class VMFClassifier(ClassifierMixin, BaseEstimator):
     Raises
     ------
     vmf.estimation.BadRowError
-        For rows with NaN or infinity, and zero rows.
+        For rows with NaN or infinity, and with `zero_rows="error"` for zero rows.
     vmf.estimation.DegenerateFitError
         Where no class determines a concentration, or the rows of one cancel.
 
@@ -85,12 +88,14 @@ class VMFClassifier(ClassifierMixin, BaseEstimator):
         prior: ConjugatePrior | None = None,
         priors: Any = None,
         predictive: bool = False,
+        zero_rows: ZeroRows = "skip",
     ) -> None:
         self.concentration = concentration
         self.estimator = estimator
         self.prior = prior
         self.priors = priors
         self.predictive = predictive
+        self.zero_rows = zero_rows
 
     @classmethod
     def from_statistics(
@@ -137,42 +142,25 @@ class VMFClassifier(ClassifierMixin, BaseEstimator):
         self._solve(self._add(earlier, X, y, sample_weight, reset=not earlier))
         return self
 
-    def log_density(self, X: Any) -> Any:
-        """Return log p(x_i | class), (n, classes), in nats."""
-        check_is_fitted(self)
-        rows = direction_rows(self, X)
-        of_distance = self._predictive(rows.like) if self.predictive else self._plug_in(rows.like)
-        columns = (len(self.classes_),)
-        return evaluate(rows, self.mean_directions_, self.concentrations_, of_distance, columns)
-
-    def score_samples(self, X: Any) -> Any:
-        """Return log p(x_i), over all classes, (n,), in nats; higher = more in-distribution."""
-        return log_sum_exp(self._joint(X))
-
     def decision_function(self, X: Any) -> Any:
         """Return log(prior p(x_i | class)), (n, classes); for two classes the log-odds of the second, (n,)."""
         joint = self._joint(X)
         return joint[:, 1] - joint[:, 0] if joint.shape[1] == 2 else joint
 
-    def predict_log_proba(self, X: Any) -> Any:
-        """Return log p(class | x_i), (n, classes)."""
-        joint = self._joint(X)
-        return joint - log_sum_exp(joint)[:, None]
-
-    def predict_proba(self, X: Any) -> Any:
-        """Return p(class | x_i), (n, classes)."""
-        log_proba = self.predict_log_proba(X)
-        return namespace(log_proba).exp(log_proba)
-
     def predict(self, X: Any) -> Any:
         """Return the most probable class of each row, (n,); a NumPy array of the labels' type."""
-        joint = self._joint(X)
-        return self.classes_[to_numpy(namespace(joint).argmax(joint, 1))]
+        most_probable = to_numpy(self._most_probable(X))
+        return self.classes_[most_probable]
 
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        return tags
+    def _densities(self, rows: DirectionRows) -> Any:
+        if not self.predictive:
+            return plug_in_densities(rows, self.mean_directions_, self.concentrations_)
+        of_distance = self._predictive(rows.like)
+        return evaluate(rows, self.mean_directions_, self.concentrations_, of_distance)
+
+    def _log_weights(self) -> Vector:
+        log_priors: Vector = self.log_priors_
+        return log_priors
 
     def _add(
         self, earlier: Mapping[Any, SufficientStatistics], X: Any, y: Any, sample_weight: Any,
@@ -193,7 +181,9 @@ class VMFClassifier(ClassifierMixin, BaseEstimator):
             raise ValueError("Input y contains NaN or infinity; every row needs a label")
         check_classification_targets(labels)
         classes, codes = np.unique(labels, return_inverse=True)
-        weights = row_weights(sample_weight, rows.count)
+        weights = row_weights(sample_weight, rows)
+        if not earlier:
+            enough_rows(weights, self._solver(len(classes)))
         found = labelled_statistics(rows, codes, len(classes), weights)
         result = dict(earlier)
         for label, one in zip(classes.tolist(), found, strict=True):
@@ -215,7 +205,7 @@ class VMFClassifier(ClassifierMixin, BaseEstimator):
             if not one.weight > 0:
                 raise ValueError(f"class {label!r} has no rows (or all weights are 0)")
         found = list(ordered.values())
-        solver = Concentrations(self.concentration, len(found), self.estimator, self.prior)
+        solver = self._solver(len(found))
         concentrations, undetermined = solver.estimate(found)
         sums = solver.resultants(found)
         lengths = np.linalg.norm(sums, axis=1)
@@ -241,14 +231,8 @@ class VMFClassifier(ClassifierMixin, BaseEstimator):
         self.concentrations_ = concentrations
         self.posterior_concentrations_ = concentrations * lengths
 
-    def _joint(self, X: Any) -> Any:
-        density = self.log_density(X)
-        return density + beside(self.log_priors_, density)
-
-    def _plug_in(self, like: Any) -> Any:
-        directions = Directions(self.mean_directions_, self.concentrations_, self.log_priors_)
-        peaks, kappas = beside(directions.log_peaks, like), beside(self.concentrations_, like)
-        return lambda distance: peaks - kappas * distance
+    def _solver(self, count: int) -> Concentrations:
+        return Concentrations(self.concentration, count, self.estimator, self.prior)
 
     def _predictive(self, like: Any) -> Any:
         """log C(kappa) + log C(b) - log C(s), b = |beta| and s = |beta + kappa x|, without differences of

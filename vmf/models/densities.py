@@ -61,10 +61,10 @@ def one_minus_cosines(block: Block, means: Matrix, device_means: Any, large: Any
 
 
 def log_sum_exp(joint: Any) -> Any:
-    """Return log sum_k exp(joint_ik), (rows,); -inf where all are -inf."""
+    """Return log sum_k exp(joint_ik), (rows,); -inf where all are, NaN where one is NaN."""
     xp = namespace(joint)
     top = xp.amax(joint, 1)
-    top = xp.where(top > -np.inf, top, xp.zeros_like(top))
+    top = xp.where(top == -np.inf, xp.zeros_like(top), top)
     with np.errstate(divide="ignore"):
         return top + xp.log(xp.sum(xp.exp(joint - top[:, None]), 1))
 
@@ -74,20 +74,26 @@ def evaluate(
     means: Matrix,
     concentrations: Vector,
     of_distance: Callable[[Any], Any],
-    columns: tuple[int, ...],
 ) -> Any:
-    """Fill an array (rows, *columns) with `of_distance`(1 - cos) of block after block.
+    """Fill an array (n, K) with `of_distance`(1 - cos) of block after block.
 
     In float64, in the library and on the device of the rows.
     """
     large = np.flatnonzero(concentrations > _LARGE)
     like = rows.like
-    result = beside(np.empty((rows.count, *columns)), like)
+    result = beside(np.empty((rows.count, len(means))), like)
     for block in rows.blocks("float64"):
         device_means = beside(means, block.inverse_norms)
         distance = one_minus_cosines(block, means, device_means, large)
         result[block.start : block.start + distance.shape[0]] = of_distance(distance)
     return result
+
+
+def plug_in_densities(rows: DirectionRows, means: Matrix, concentrations: Vector) -> Any:
+    """Return log f_k(x_i), (n, K), beside the rows."""
+    peaks = beside(special.log_normalizer_e(float(rows.dim), concentrations), rows.like)
+    kappas = beside(concentrations, rows.like)
+    return evaluate(rows, means, concentrations, lambda distance: peaks - kappas * distance)
 
 
 def means_for(block: Block, means: Matrix) -> Any:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.utils.validation import validate_data
 
+from vmf.estimation import DegenerateFitError
 from vmf.estimation.rows import as_weights
 from vmf.models.arrays import dtype_name, namespace, to_numpy
+from vmf.models.concentrations import Concentrations
 from vmf.models.rows import DirectionRows
 
 _FLOATS = ("float16", "bfloat16", "float32", "float64")
@@ -21,8 +24,11 @@ def direction_rows(estimator: Any, X: Any, *, reset: bool = False) -> DirectionR
     Raises
     ------
     TypeError, ValueError
-        For what has no rows of 2 or more numbers, BadRowError for a row without direction.
+        For what has no rows of 2 or more numbers, BadRowError for a row with NaN or infinity, and for a zero one if the
+        estimator's `zero_rows` is "error".
     """
+    if estimator.zero_rows not in ("skip", "error"):
+        raise ValueError(f"zero_rows is {estimator.zero_rows!r}; expected 'skip' or 'error'")
     if namespace(X) is np:
         X = validate_data(
             estimator,
@@ -33,7 +39,7 @@ def direction_rows(estimator: Any, X: Any, *, reset: bool = False) -> DirectionR
             ensure_all_finite=False,
             ensure_min_features=2 if reset else 1,
         )
-        return DirectionRows(X)
+        return _read(estimator, X)
     if X.ndim != 2 or X.shape[0] < 1 or X.shape[1] < 2:
         raise ValueError(
             f"X has shape {tuple(X.shape)}; expected (rows, dim), one row or more, dim 2 or more"
@@ -47,21 +53,53 @@ def direction_rows(estimator: Any, X: Any, *, reset: bool = False) -> DirectionR
             f"X has {X.shape[1]} features, but {type(estimator).__name__} is expecting "
             f"{estimator.n_features_in_} features as input"
         )
-    return DirectionRows(X)
+    return _read(estimator, X)
 
 
-def row_weights(sample_weight: Any, count: int) -> npt.NDArray[np.float64]:
-    """Return `sample_weight` (n,) as float64, ones for None; ValueError unless usable."""
+def _read(estimator: Any, X: Any) -> DirectionRows:
+    rows = DirectionRows(X, zero_rows_allowed=estimator.zero_rows == "skip")
+    if rows.zero is not None:
+        warnings.warn(
+            f"{int(rows.zero.sum())} rows of X are zero, the first of them row "
+            f"{int(np.argmax(rows.zero))} (counted from 0): they have no direction and count for nothing",
+            UserWarning,
+            stacklevel=5,
+        )
+    return rows
+
+
+def row_weights(sample_weight: Any, rows: DirectionRows) -> npt.NDArray[np.float64]:
+    """Return how many rows each row stands for, (n,): `sample_weight`, and 0 for zero rows."""
+    weights = repetitions(sample_weight, rows.count)
+    if rows.zero is not None:
+        weights[rows.zero] = 0.0
+        if not weights.any():
+            raise ValueError("every row of X (that has a weight) is zero; there is no direction")
+    return weights
+
+
+def repetitions(sample_weight: Any, count: int) -> npt.NDArray[np.float64]:
+    """Return `sample_weight` (n,) as float64, ones for None; ValueError unless finite and >= 0."""
     if sample_weight is None:
         return np.ones(count)
-    given = to_numpy(sample_weight) if namespace(sample_weight) is not np else sample_weight
-    array = np.asarray(given)
+    array = to_numpy(sample_weight)
     if array.ndim == 0:
         array = np.full(count, array)
     try:
         weights = as_weights(array, count)
     except (TypeError, ValueError) as error:
         raise type(error)(f"sample_weight: {error}") from None
-    if not weights.sum() > 0:
+    if not weights.any():
         raise ValueError("sample_weight is zero for every row; no row would count")
     return weights
+
+
+def enough_rows(weights: npt.NDArray[np.float64], concentrations: Concentrations) -> None:
+    """Raise DegenerateFitError for a single row, unless its concentration need not come from it."""
+    if concentrations.fixed is not None or concentrations.estimator == "map":
+        return
+    if np.count_nonzero(weights) == 1:
+        raise DegenerateFitError(
+            "X has n_samples = 1 row that counts, which says nothing about the concentration; "
+            "give more rows, the concentration, or estimator 'map'"
+        )

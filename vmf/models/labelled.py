@@ -60,6 +60,7 @@ def _by_compiled_sums(
             rows.array[part],
             codes[part],
             weights=None if plain else sample_weight[part],
+            on_bad_rows="error" if rows.zero is None else "skip",  # NaN has been refused already
             first_row=start,
             initial=found,
         )

@@ -15,20 +15,22 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import BaseEstimator, DensityMixin
+from sklearn.base import DensityMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import Tags, check_random_state
+from sklearn.utils import check_random_state
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from vmf import sampling
 from vmf.distribution import VonMisesFisher
 from vmf.estimation import ConjugatePrior, Estimator
-from vmf.models.arrays import beside, namespace
+from vmf.models.arrays import beside
 from vmf.models.concentrations import Concentrations
-from vmf.models.densities import Directions, evaluate, log_sum_exp
+from vmf.models.densities import plug_in_densities
 from vmf.models.em import ExpectationMaximisation, Settings, State, given_directions
 from vmf.models.expectation import Assignment
-from vmf.models.input import direction_rows, row_weights
+from vmf.models.input import direction_rows, enough_rows, repetitions, row_weights
+from vmf.models.posterior import DirectionModel, ZeroRows
 from vmf.models.rows import DirectionRows
 from vmf.models.starts import STARTS
 
@@ -38,7 +40,19 @@ Matrix = npt.NDArray[np.float64]
 ASSIGNMENTS = ("soft", "hard", "stochastic")
 
 
-class VMFMixture(DensityMixin, BaseEstimator):
+def _has_several(mixture: VMFMixture) -> bool:
+    """Whether there is anything to be uncertain about.
+
+    scikit-learn's checks take whatever has `predict_proba` for a classifier of two classes or more.
+    """
+    if mixture.n_components == 1:
+        raise AttributeError(
+            "predict_proba needs two components or more; with one, each row has probability 1"
+        )
+    return True
+
+
+class VMFMixture(DensityMixin, DirectionModel):
     """Mixture of von Mises-Fisher distributions, fitted by expectation-maximisation.
 
     Only the directions of the rows count: they need not be of unit length.
@@ -70,6 +84,9 @@ class VMFMixture(DensityMixin, BaseEstimator):
         Stop when the mean log-likelihood of a row changes by less, in nats.
     warm_start : bool
         Let `fit` go on from the parameters of the last.
+    zero_rows : {"skip", "error"}
+        A row that is zero has no direction. "skip": it is left out of a fit, its density is NaN and its probabilities
+        are the weights, with a warning. "error": it is refused.
     random_state : int, RandomState or None
 
     Attributes
@@ -98,7 +115,7 @@ class VMFMixture(DensityMixin, BaseEstimator):
     Raises
     ------
     vmf.estimation.BadRowError
-        For rows with NaN or infinity, and zero rows.
+        For rows with NaN or infinity, and with `zero_rows="error"` for zero rows.
     vmf.estimation.DegenerateFitError
         Where kappa would be infinite: one row, or equal ones.
     ValueError, TypeError
@@ -134,6 +151,7 @@ class VMFMixture(DensityMixin, BaseEstimator):
         max_iter: int = 100,
         tol: float = 1e-3,
         warm_start: bool = False,
+        zero_rows: ZeroRows = "skip",
         random_state: Any = None,
     ) -> None:
         self.n_components = n_components
@@ -148,6 +166,7 @@ class VMFMixture(DensityMixin, BaseEstimator):
         self.max_iter = max_iter
         self.tol = tol
         self.warm_start = warm_start
+        self.zero_rows = zero_rows
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> VMFMixture:
@@ -181,36 +200,22 @@ class VMFMixture(DensityMixin, BaseEstimator):
         self._keep(em.add(self._state(settings.count, rows.dim)))
         return self
 
-    def log_density(self, X: Any) -> Any:
-        """Return log f_k(x_i) of every row under every component, (n, K), in nats."""
-        return self._evaluate(X, weighted=False)
-
-    def score_samples(self, X: Any) -> Any:
-        """Return log p(x_i), (n,), in nats; higher = more in-distribution."""
-        return log_sum_exp(self._evaluate(X))
-
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Return the mean of log p(x_i)."""
         scores = self.score_samples(X)
         if sample_weight is None:
             return float(scores.mean())
-        weights = row_weights(sample_weight, int(scores.shape[0]))
-        return float((scores * beside(weights, scores)).sum()) / float(weights.sum())
+        weights = beside(repetitions(sample_weight, int(scores.shape[0])), scores)
+        return float((scores * weights).sum()) / float(weights.sum())
 
-    def predict_log_proba(self, X: Any) -> Any:
-        """Return the log of the probability of each component given the row, (n, K)."""
-        joint = self._evaluate(X)
-        return joint - log_sum_exp(joint)[:, None]
-
+    @available_if(_has_several)
     def predict_proba(self, X: Any) -> Any:
-        """Return the probability of each component given the row, (n, K)."""
-        log_proba = self.predict_log_proba(X)
-        return namespace(log_proba).exp(log_proba)
+        """Return the probability of each component given the row, (n, K); for two components or more."""
+        return super().predict_proba(X)
 
     def predict(self, X: Any) -> Any:
         """Return the most probable component of each row, (n,)."""
-        joint = self._evaluate(X)
-        return namespace(joint).argmax(joint, 1)
+        return self._most_probable(X)
 
     def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> Any:
         """Fit, and return the most probable component of each row, (n,)."""
@@ -242,32 +247,18 @@ class VMFMixture(DensityMixin, BaseEstimator):
         """Return Akaike's information criterion of X, -2 log L + 2 d; lower is better."""
         return -2.0 * float(self.score_samples(X).sum()) + 2.0 * self._free_parameters()
 
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        return tags
-
     def _free_parameters(self) -> int:
         count, dim = self.mean_directions_.shape
         kappas = self._settings().concentrations.parameters
         weights = count - 1 if isinstance(self.weights, str) and self.weights == "free" else 0
         return int(count * (dim - 1) + (count if kappas is None else kappas) + weights)
 
-    def _evaluate(self, X: Any, weighted: bool = True) -> Any:
-        check_is_fitted(self)
-        rows = direction_rows(self, X)
+    def _densities(self, rows: DirectionRows) -> Any:
+        return plug_in_densities(rows, self.mean_directions_, self.concentrations_)
+
+    def _log_weights(self) -> Vector:
         with np.errstate(divide="ignore"):
-            log_weights = np.log(self.weights_) if weighted else np.zeros(len(self.weights_))
-        directions = Directions(self.mean_directions_, self.concentrations_, log_weights)
-        peaks = beside(log_weights + directions.log_peaks, rows.like)
-        kappas = beside(self.concentrations_, rows.like)
-        return evaluate(
-            rows,
-            self.mean_directions_,
-            self.concentrations_,
-            lambda distance: peaks - kappas * distance,
-            (len(self.weights_),),
-        )
+            return np.log(self.weights_)
 
     def _settings(self) -> Settings:
         for name, least in (("n_components", 1), ("n_init", 1), ("max_iter", 1)):
@@ -298,13 +289,15 @@ class VMFMixture(DensityMixin, BaseEstimator):
     def _em(
         self, rows: DirectionRows, sample_weight: Any, settings: Settings, few_rows: bool = False
     ) -> ExpectationMaximisation:
-        weights = row_weights(sample_weight, rows.count)
-        used = int(np.count_nonzero(weights))
-        if used < settings.count and not few_rows:
-            raise ValueError(
-                f"n_components is {settings.count}, but X has n_samples = {used} rows that count; "
-                "a component needs one row or more"
-            )
+        weights = row_weights(sample_weight, rows)
+        if not few_rows:
+            enough_rows(weights, settings.concentrations)
+            used = int(np.count_nonzero(weights))
+            if used < settings.count:
+                raise ValueError(
+                    f"n_components is {settings.count}, but X has n_samples = {used} rows that "
+                    "count; a component needs one row or more"
+                )
         return ExpectationMaximisation(
             rows, weights, settings, check_random_state(self.random_state)
         )
@@ -374,8 +367,8 @@ class VMFDensity(VMFMixture):
         kappa, estimated or given.
     estimator, prior
         See `VMFMixture`.
-    random_state
-        For `sample`.
+    zero_rows, random_state
+        See `VMFMixture`; the second is for `sample`.
 
     Attributes
     ----------
@@ -390,12 +383,14 @@ class VMFDensity(VMFMixture):
         concentration: Any = "free",
         estimator: Estimator = "unbiased",
         prior: ConjugatePrior | None = None,
+        zero_rows: ZeroRows = "skip",
         random_state: Any = None,
     ) -> None:
         super().__init__(
             concentration=concentration,
             estimator=estimator,
             prior=prior,
+            zero_rows=zero_rows,
             random_state=random_state,
         )
 

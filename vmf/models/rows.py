@@ -63,6 +63,13 @@ class DirectionRows:
     ----------
     X : (n, dim) array, checked for its shape and type
         float16, bfloat16, float32 or float64.
+    zero_rows_allowed : bool
+        Accept rows that are zero. Their inverse norm is 0, and so all their products are.
+
+    Attributes
+    ----------
+    zero : (n,) bool or None
+        Which rows are zero; None where none is.
 
     Raises
     ------
@@ -70,7 +77,7 @@ class DirectionRows:
         For rows that hold NaN or infinity, or are zero.
     """
 
-    def __init__(self, X: Any) -> None:
+    def __init__(self, X: Any, *, zero_rows_allowed: bool = False) -> None:
         self.array = X.detach() if namespace(X).__name__ == "torch" else X
         self.count, self.dim = (int(length) for length in X.shape)
         self.sparse = _is_sparse(X)
@@ -82,9 +89,13 @@ class DirectionRows:
             row_bytes = max(1, int(X.nnz * (width + 4) / max(self.count, 1)))
         block_bytes = _BLOCK_BYTES if self.host else _DEVICE_BLOCK_BYTES
         self.block_rows = max(_FEWEST_BLOCK_ROWS, block_bytes // row_bytes)
-        self.norms, self._extreme = self._checked_norms()
+        norms = self._checked_norms(zero_rows_allowed)
+        zero, extreme = norms == 0, (norms > 0) & ((norms < _SHORTEST) | (norms > _LONGEST))
+        self.zero = zero if zero.any() else None
+        self._extreme = extreme if extreme.any() else None
         with np.errstate(over="ignore"):  # such rows are divided by their norm, see `blocks`
-            self.inverse_norms = beside(1.0 / self.norms, self.like)
+            inverse_norms = 1.0 / np.where(zero, np.inf, norms)
+        self.inverse_norms = beside(inverse_norms, self.like)
 
     @property
     def resolution(self) -> float:
@@ -118,15 +129,16 @@ class DirectionRows:
         else:
             found = to_numpy(cast(self.array[beside(chosen, self.array)], "float64"))
         found = scale_to_order_one(found)
-        unit: Vector = found / np.linalg.norm(found, axis=1, keepdims=True)
+        lengths = np.linalg.norm(found, axis=1, keepdims=True)
+        unit: Vector = found / np.where(lengths == 0, 1.0, lengths)
         return unit
 
     def _unit_block(self, start: int, part: slice, like: Any) -> Block:
         unit = self.directions(np.arange(part.start, min(part.stop, self.count)))
-        array = beside(unit, like)
-        return Block(start, array, beside(np.ones(len(unit)), like))
+        lengths = unit.any(axis=1).astype(np.float64)
+        return Block(start, beside(unit, like), beside(lengths, like))
 
-    def _checked_norms(self) -> tuple[Vector, npt.NDArray[np.bool_] | None]:
+    def _checked_norms(self, zero_rows_allowed: bool) -> Vector:
         squared = np.empty(self.count)
         for start in range(0, self.count, self.block_rows):
             part = slice(start, start + self.block_rows)
@@ -135,9 +147,9 @@ class DirectionRows:
         for index in np.flatnonzero(~usable_norms(squared)):
             row = self.array[int(index) : int(index) + 1]
             values = (row.toarray() if self.sparse else to_numpy(cast(row, "float64")))[0]
-            norms[index] = _norm_of_odd_row(int(index), values.astype(np.float64), self.sparse)
-        extreme = (norms < _SHORTEST) | (norms > _LONGEST)
-        return norms, extreme if extreme.any() else None
+            if not (zero_rows_allowed and not values.any()):
+                norms[index] = _norm_of_odd_row(int(index), values.astype(np.float64))
+        return norms
 
 
 def _is_sparse(X: Any) -> bool:
@@ -157,7 +169,7 @@ def _squared_norms(rows: Any) -> Vector:
         return squared
 
 
-def _norm_of_odd_row(index: int, row: Vector, sparse: bool) -> float:
+def _norm_of_odd_row(index: int, row: Vector) -> float:
     """The norm of a row whose square leaves the range of float64; BadRowError if it has none."""
     fault = find_fault(row)
     if fault is None:
@@ -167,8 +179,6 @@ def _norm_of_odd_row(index: int, row: Vector, sparse: bool) -> float:
     column, reason = fault
     if column is not None and np.isnan(row[column]):
         reason = "the value is NaN"
-    elif sparse and column is None:
-        reason = "the row of the sparse matrix stores nothing but zeros, so it has no direction"
     raise BadDirectionError(index, column, reason)
 
 

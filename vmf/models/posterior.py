@@ -1,0 +1,78 @@
+"""What mixtures and classifiers share: densities of rows, and the probabilities that follow from them."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted
+
+from vmf.models.arrays import beside, namespace
+from vmf.models.densities import log_sum_exp
+from vmf.models.input import direction_rows
+from vmf.models.rows import DirectionRows
+
+ZeroRows = Literal["skip", "error"]
+
+
+class DirectionModel(BaseEstimator):
+    """Distributions of directions with weights: components of a mixture or classes.
+
+    A row that is zero has no direction. Unless `zero_rows` is "error", its densities are NaN and its probabilities are
+    the weights, which is all that is known of it; a warning says so.
+    """
+
+    def _densities(self, rows: DirectionRows) -> Any:
+        """Log-density of every row under every component or class, (n, K)."""
+        raise NotImplementedError
+
+    def _log_weights(self) -> npt.NDArray[np.float64]:
+        """Log of the weights of components or classes, (K,)."""
+        raise NotImplementedError
+
+    def log_density(self, X: Any) -> Any:
+        """Return the log-density of every row under every component or class, (n, K), in nats."""
+        rows = self._checked(X)
+        densities = self._densities(rows)
+        if rows.zero is not None:
+            densities[beside(rows.zero, densities)] = np.nan
+        return densities
+
+    def score_samples(self, X: Any) -> Any:
+        """Return log p(x_i), over all components or classes, (n,), in nats; higher = more in-distribution."""
+        densities = self.log_density(X)
+        return log_sum_exp(densities + beside(self._log_weights(), densities))
+
+    def predict_log_proba(self, X: Any) -> Any:
+        """Return the log of the probability of each component or class given the row, (n, K)."""
+        joint = self._joint(X)
+        return joint - log_sum_exp(joint)[:, None]
+
+    def predict_proba(self, X: Any) -> Any:
+        """Return the probability of each component or class given the row, (n, K)."""
+        log_proba = self.predict_log_proba(X)
+        return namespace(log_proba).exp(log_proba)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    def _checked(self, X: Any) -> DirectionRows:
+        check_is_fitted(self)
+        return direction_rows(self, X)
+
+    def _joint(self, X: Any) -> Any:
+        """log(weight f_k(x_i)), and only log(weight) for rows that are zero, (n, K)."""
+        rows = self._checked(X)
+        densities = self._densities(rows)
+        if rows.zero is not None:
+            densities[beside(rows.zero, densities)] = 0.0
+        return densities + beside(self._log_weights(), densities)
+
+    def _most_probable(self, X: Any) -> Any:
+        joint = self._joint(X)
+        return namespace(joint).argmax(joint, 1)
