@@ -204,7 +204,7 @@ def test_the_trainer_and_the_accuracy_calculator(name: str) -> None:
 
 def test_bad_arguments() -> None:
     vectors, labels = embeddings()
-    with pytest.raises(TypeError, match="expected a vmf.torch.losses one"):
+    with pytest.raises(TypeError, match=r"expected a vmf\.torch\.losses one"):
         MetricLearningLoss(torch.nn.CrossEntropyLoss())  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="ELKLoss has its own similarity"):
         MetricLearningLoss(ELKLoss(), distance=CosineSimilarity())
