@@ -48,7 +48,9 @@ class VMFPostprocessor(BasePostprocessor):  # type: ignore[misc]
     >>> # Evaluator(net, id_name="cifar10", postprocessor=postprocessor).eval_ood()
     """
 
-    def __init__(self, config: Any = None, *, score: str = "log_density", **classifier: Any) -> None:
+    def __init__(
+        self, config: Any = None, *, score: str = "log_density", **classifier: Any
+    ) -> None:
         # Not the base's, which reads entries of a configuration that need not be there.
         self.config = config
         postprocessor = getattr(config, "postprocessor", None)

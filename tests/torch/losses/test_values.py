@@ -235,3 +235,15 @@ def test_from_embeddings_is_forward(name: str) -> None:
     expected = loss(mu, kappa, labels)
     torch.manual_seed(1)
     torch.testing.assert_close(loss.from_embeddings(kappa[:, None] * mu, labels), expected)
+
+
+@pytest.mark.parametrize("p", [2, 64, 8192])
+def test_the_kernel_is_that_of_the_uncertainty_scores(p: int) -> None:
+    uncertainty = pytest.importorskip("vmf.uncertainty")
+    mu1, mu2 = unit(4, p), unit(5, p, seed=1)
+    k1 = torch.tensor([0.0, 0.1, 1.0, 10.0], dtype=DOUBLE) * p
+    k2 = torch.tensor([0.0, 1e-3, 0.5, 3.0, 100.0], dtype=DOUBLE) * p
+    away = (1.0 - mu1 @ mu2.T).numpy()
+    expected = uncertainty.log_elk(p, k1[:, None].numpy(), k2.numpy(), away)
+    result = log_expected_likelihood(mu1, k1, mu2, k2)
+    np.testing.assert_allclose(result, expected, rtol=1e-11, atol=1e-9)
