@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from vmf.cli.evaluate import evaluate
 from vmf.cli.exit_codes import CommandGroup
 from vmf.cli.extract import extract
 from vmf.cli.fit import fit
@@ -25,6 +26,7 @@ app = typer.Typer(
 app.command()(extract)
 app.command()(fit)
 app.command()(score)
+app.command()(evaluate)
 app.command()(sample)
 app.command()(info)
 app.command()(reproduce)

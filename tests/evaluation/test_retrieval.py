@@ -1,0 +1,103 @@
+"""Retrieval against sorted lists, and pytorch-metric-learning where it is installed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from vmf.evaluation import retrieval
+from vmf.evaluation.retrieval import retrieve
+
+
+@pytest.fixture
+def labelled() -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    codes = rng.integers(0, 6, 150)
+    codes[17] = 99  # alone in its class
+    X = rng.standard_normal((6, 8))[codes % 6] + 1.2 * rng.standard_normal((150, 8))
+    return X * rng.uniform(0.1, 10, (150, 1)), codes
+
+
+def by_sorting(X, codes):
+    """Nearest, rank and average precision of each row from whole sorted lists."""
+    unit = X / np.linalg.norm(X, axis=1, keepdims=True)
+    nearest, rank, precision = [], [], []
+    for i in range(len(X)):
+        cosines = unit @ unit[i]
+        others = [j for j in np.argsort(-cosines) if j != i]
+        hits = codes[others] == codes[i]
+        R = int(hits.sum())
+        nearest.append(others[0])
+        rank.append(int(np.argmax(hits)) + 1 if R else 0)
+        top = hits[:R]
+        precision.append((np.cumsum(top) / np.arange(1, R + 1) * top).sum() / R if R else np.nan)
+    return np.array(nearest), np.array(rank), np.array(precision)
+
+
+@pytest.mark.parametrize("memory", [96 << 20, 150 * 18 * 7])
+def test_agrees_with_sorted_lists(labelled, memory, monkeypatch):
+    monkeypatch.setattr(retrieval, "_BLOCK_BYTES", memory)
+    X, codes = labelled
+    found = retrieve(X, codes)
+    nearest, rank, precision = by_sorting(X, codes)
+    np.testing.assert_array_equal(found.nearest, nearest)
+    np.testing.assert_array_equal(found.rank, rank)
+    np.testing.assert_allclose(found.average_precision, precision, rtol=1e-12)
+    unit = X / np.linalg.norm(X, axis=1, keepdims=True)
+    np.testing.assert_allclose(found.cosine, np.einsum("ij,ij->i", unit, unit[nearest]), rtol=1e-12)
+
+
+def test_recall_leaves_out_who_is_alone(labelled):
+    found = retrieve(*labelled)
+    hits = found.recall_at(3)
+    assert np.isnan(hits[17])
+    assert np.nanmean(hits) == np.mean((found.rank <= 3)[found.rank > 0])
+
+
+def test_agrees_with_pytorch_metric_learning(labelled):
+    pytest.importorskip("pytorch_metric_learning")
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("faiss")
+    from pytorch_metric_learning.utils.accuracy_calculator import AccuracyCalculator
+
+    X, codes = labelled
+    unit = torch.tensor(X / np.linalg.norm(X, axis=1, keepdims=True), dtype=torch.float32)
+    wanted = ("precision_at_1", "mean_average_precision_at_r")
+    theirs = AccuracyCalculator(include=wanted, k="max_bin_count").get_accuracy(
+        unit, torch.tensor(codes)
+    )
+    ours = retrieve(X, codes)
+    assert np.nanmean(ours.recall_at(1)) == pytest.approx(theirs["precision_at_1"], abs=1e-6)
+    assert np.nanmean(ours.average_precision) == pytest.approx(
+        theirs["mean_average_precision_at_r"], abs=1e-6
+    )
+
+
+def test_rows_as_near_as_a_right_one_come_first():
+    X = np.array([[1.0, 0], [1, 0], [1, 0]])
+    found = retrieve(X, [0, 1, 0])
+    assert found.rank.tolist() == [2, 0, 2]
+
+
+def test_labels_may_be_text_and_rows_half_precision(labelled, tmp_path):
+    X, codes = labelled
+    X = X.astype(np.float16)
+    np.save(tmp_path / "x.npy", X)
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    found = retrieve(mapped, codes.astype(str))
+    expected = retrieve(X.astype(np.float32), codes)
+    np.testing.assert_array_equal(found.rank, expected.rank)
+
+
+def test_what_cannot_be_searched(labelled):
+    X, codes = labelled
+    with pytest.raises(ValueError, match="at least 2"):
+        retrieve(X[:1], codes[:1])
+    with pytest.raises(ValueError, match=r"codes have shape \(149,\)"):
+        retrieve(X, codes[1:])
+    X[3] = 0
+    with pytest.raises(ValueError, match="row 3 .* is zero"):  # noqa: RUF043
+        retrieve(X, codes)
+    X[3, 0] = np.nan
+    with pytest.raises(ValueError, match="row 3"):
+        retrieve(X, codes)
