@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from vmf.estimation import statistics_by_class
 from vmf.uncertainty.reference import Reference
 from vmf.uncertainty.registry import find_score
 
@@ -67,17 +70,30 @@ def cross_fit(
 
     from vmf.models import VMFClassifier
 
+    classes = int(codes.max()) + 1
     folds = min(FOLDS, int(np.bincount(codes).min()))
+    fold_of = np.empty(len(codes), np.intp)
+    for fold, (_, judged) in enumerate(
+        StratifiedKFold(folds, shuffle=True, random_state=seed).split(codes, codes)
+    ):
+        fold_of[judged] = fold
+    # One pass over the rows: what the classifier of a fold needs is the sum over the other folds.
+    parts = statistics_by_class(X, fold_of * classes + codes)
     fold_outside = np.arange(len(outside)) % folds
     predicted, confidence = np.empty(len(X), np.intp), np.empty(len(X))
     certainty = {name: np.empty(len(X)) for name in names}
     certainty_outside = {name: np.empty(len(outside)) for name in names}
-    split = StratifiedKFold(folds, shuffle=True, random_state=seed).split(codes, codes)
-    for fold, (fitted, judged) in enumerate(split):
-        model = VMFClassifier().fit(X[fitted], codes[fitted])
-        needs = {need for name in names for need in find_score(name).needs}
-        training = X[fitted] if "training rows" in needs else None
-        there = fold_outside == fold
+    needs_rows = any("training rows" in find_score(name).needs for name in names)
+    for fold in range(folds):
+        others = [other for other in range(folds) if other != fold]
+        model = VMFClassifier.from_statistics(
+            {
+                code: reduce(add, (parts[other * classes + code] for other in others))
+                for code in range(classes)
+            }
+        )
+        judged, there = fold_of == fold, fold_outside == fold
+        training = X[~judged] if needs_rows else None
         part = answer_with(model, training, X[judged], outside[there], names, seed)
         predicted[judged], confidence[judged] = part.predicted, part.confidence
         for name in names:
