@@ -35,11 +35,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from vmf.models import VMFClassifier
 
 from vmf.embeddings.atomic_output import atomic_output
 from vmf.evaluation import aurc, auroc, best_aurc, bootstrap, detect, retrieve
 from vmf.evaluation.detection import ranks
+from vmf.models import VMFClassifier
 from vmf.uncertainty import SCORES, Reference
 
 Array = npt.NDArray[Any]

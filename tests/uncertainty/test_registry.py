@@ -36,7 +36,7 @@ def test_what_is_missing_is_named(reference, name):
     with pytest.raises(ValueError, match=f"the score {name} needs"):
         score(Reference(), X)
     if "lengths" in score.needs:
-        with pytest.raises(ValueError, match="these have all the same length"):
+        with pytest.raises(ValueError, match="these are normalised"):
             score(reference, X / np.linalg.norm(X, axis=1, keepdims=True))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -103,7 +104,7 @@ def evaluate(
     rows, names = as_rows(X), _labels_of(labels, len(as_rows(X)))
     called = np.arange(len(rows)) if numbers is None else np.asarray(numbers)
     notes: list[str] = []
-    inside = ~np.isin(names, list(held_out))
+    inside = ~np.isin(names, [str(label) for label in held_out])
     alone = inside & np.isin(names, _labels_of_single_rows(names[inside])) & (train is None)
     if alone.any():
         notes.append(f"{int(alone.sum())} rows alone in their class are left out")
@@ -126,9 +127,12 @@ def evaluate(
         return None if progress is None else lambda done, total: progress(what, done, total)
 
     neighbours = retrieve(X_in, codes, progress=say("neighbours"))
-    answers, how = _answers(
-        X_in, classes, codes, X_out, train, chosen, seed, say("classifier and scores")
-    )
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        answers, how = _answers(
+            X_in, classes, codes, X_out, train, chosen, seed, say("classifier and scores")
+        )
+    notes += sorted({f"classifier: {warning.message}" for warning in caught})
     correct = answers.predicted == codes
     near = codes[neighbours.nearest] == codes
     results = []
@@ -179,7 +183,7 @@ def evaluate(
         classes=_per_class(classes, codes, answers.predicted, neighbours),
         reliability=reliability(answers.confidence, correct),
         labels=classes[codes],
-        predicted=_names_of(answers.predicted, classes),
+        predicted=classes[answers.predicted],
         confidence=answers.confidence,
         nearest=neighbours.nearest,
         nearest_cosine=neighbours.cosine,
@@ -265,7 +269,7 @@ def _answers(
     known = np.isin(labels, classes)
     missing = np.setdiff1d(classes, labels)
     if missing.size:
-        raise ValueError(f"no training row has the label {missing[0]!r}")
+        raise ValueError(f"no training row has the label {str(missing[0])!r}")
     if not known.all():
         training, labels = training[known], labels[known]
     model = VMFClassifier().fit(training, np.searchsorted(classes, labels))
@@ -367,7 +371,3 @@ def _per_class(
             )
         )
     return tuple(results)
-
-
-def _names_of(codes: npt.NDArray[np.intp], classes: npt.NDArray[np.str_]) -> npt.NDArray[np.str_]:
-    return classes[codes]

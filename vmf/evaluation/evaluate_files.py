@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from vmf.evaluation.result import Evaluation
 from vmf.evaluation.score_file import read_scores
 from vmf.evaluation.thumbnails import open_thumbnails, thumbnails
 from vmf.uncertainty.convention import Higher
+from vmf.uncertainty.registry import SCORES
 
 REPORT_EXTENSIONS = (".html", ".htm")
 
@@ -92,12 +94,7 @@ def evaluate_files(
     if inputs.train is not None and inputs.train_labels is not None:
         fitted = _read(inputs.train, inputs, progress, dimension)
         train = (fitted.X, read_row_labels(inputs.train_labels, inputs.train, fitted))
-    given = _given(inputs.score_files, inputs.score_files_higher, inputs.file, rows)
-    given_outside = None
-    if outside is not None and inputs.ood is not None:
-        given_outside = _given(
-            inputs.ood_score_files, inputs.score_files_higher, inputs.ood, outside
-        )
+    given, given_outside = _given(inputs, rows, outside)
     images = None
     if inputs.images is not None:
         images = open_thumbnails(inputs.images, inputs.images_split, rows.in_file)
@@ -174,6 +171,8 @@ def _check(inputs: Inputs, outputs: Outputs) -> None:
         raise EmbeddingError(None, "give --ood or --held-out, not both")
     if inputs.ood_score_files and inputs.ood is None:
         raise EmbeddingError(None, "--ood-scores needs --ood")
+    if inputs.ood_score_files and len(inputs.ood_score_files) != len(inputs.score_files):
+        raise EmbeddingError(None, "give --ood-scores once for each --scores, in the same order")
     read = inputs.paths()
     if outputs.report is not None:
         check_output(outputs.report, read, REPORT_EXTENSIONS)
@@ -184,13 +183,14 @@ def _check(inputs: Inputs, outputs: Outputs) -> None:
             raise EmbeddingError(outputs.figures, "is a file; give a folder for the figures")
     elif outputs.figures is not None and not Path(outputs.figures).absolute().parent.is_dir():
         raise EmbeddingError(outputs.figures, "its parent folder does not exist; create it first")
+    needed = ["sklearn"]
     if outputs.report is not None or outputs.figures is not None:
-        try:
-            import matplotlib  # noqa: F401
-        except ImportError as error:
+        needed.append("matplotlib")
+    for name in needed:
+        if find_spec(name) is None:
             raise EmbeddingError(
-                None, "figures need matplotlib: pip install 'vmf-toolkit[evaluate]'"
-            ) from error
+                None, f"evaluation needs {name}: pip install 'vmf-toolkit[evaluate]'"
+            )
 
 
 def _read(
@@ -208,20 +208,42 @@ def _read(
     )
 
 
-def _given(
-    sources: Sequence[str], higher: Higher, path: PathLike, rows: Rows
-) -> dict[str, npt.NDArray[np.float64]]:
-    found: dict[str, npt.NDArray[np.float64]] = {}
-    for source in sources:
-        for name, values in read_scores(source).items():
-            if len(values) != rows.in_file:
-                raise EmbeddingError(
-                    source, f"has {len(values)} scores, but {path} has {rows.in_file} rows"
-                )
-            # A score from a file never hides one that is computed.
-            label = f"{name} ({label_file(source).name})"
-            found[label] = values[rows.numbers] if higher == "certain" else -values[rows.numbers]
-    return found
+_Scores = dict[str, npt.NDArray[np.float64]]
+
+
+def _given(inputs: Inputs, rows: Rows, outside: Rows | None) -> tuple[_Scores, _Scores]:
+    """The scores from files, higher = more certain, of the rows and of those outside."""
+    found: _Scores = {}
+    found_outside: _Scores = {}
+    for number, source in enumerate(inputs.score_files):
+        columns = _one_a_row(source, inputs, inputs.file, rows)
+        names = {name: name if name not in SCORES else f"{name} (given)" for name in columns}
+        for name in columns:
+            if names[name] in found:
+                raise EmbeddingError(source, f"has a second score {name!r}; rename it")
+            found[names[name]] = columns[name]
+        if outside is None or inputs.ood is None or not inputs.ood_score_files:
+            continue
+        other = inputs.ood_score_files[number]
+        same = _one_a_row(other, inputs, inputs.ood, outside)
+        if len(columns) == len(same) == 1:  # a plain .npy bears the name of its file
+            same = dict(zip(columns, same.values(), strict=True))
+        for name in columns:
+            if name not in same:
+                raise EmbeddingError(other, f"has no score {name!r}, which {source} has")
+            found_outside[names[name]] = same[name]
+    return found, found_outside
+
+
+def _one_a_row(source: str, inputs: Inputs, path: PathLike, rows: Rows) -> _Scores:
+    columns = read_scores(source)
+    for values in columns.values():
+        if len(values) != rows.in_file:
+            raise EmbeddingError(
+                source, f"has {len(values)} scores, but {path} has {rows.in_file} rows"
+            )
+    sign = 1.0 if inputs.score_files_higher == "certain" else -1.0
+    return {name: sign * values[rows.numbers] for name, values in columns.items()}
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vmf.evaluation.detection import ranks, roc
+from vmf.evaluation.reading import best_by_auroc
 from vmf.evaluation.result import Evaluation, ScoreResult, Vector
 
 if TYPE_CHECKING:
@@ -42,8 +43,9 @@ TITLES = {
 def draw(evaluation: Evaluation) -> dict[str, Figure]:
     """All figures that apply, by name; `TITLES` says what each shows."""
     drawn: dict[str, Figure] = {"scores": _scores(evaluation)}
-    if evaluation.has_outside and evaluation.scores[0].certainty_outside is not None:
-        drawn["distributions"] = _distributions(evaluation.scores[0])
+    best = best_by_auroc(evaluation)
+    if best is not None:
+        drawn["distributions"] = _distributions(best)
         drawn["roc"] = _roc(evaluation)
     drawn["risk_coverage"] = _risk_coverage(evaluation)
     drawn["reliability"] = _reliability(evaluation)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from vmf.evaluation.metric import Metric
 from vmf.evaluation.result import Evaluation, ScoreResult
+from vmf.uncertainty.registry import SCORES
 
 
 def reading(evaluation: Evaluation) -> list[str]:
@@ -15,7 +18,31 @@ def reading(evaluation: Evaluation) -> list[str]:
 
 def best_by_aurc(evaluation: Evaluation) -> ScoreResult:
     """The score with which the fewest errors remain among the rows that are kept."""
-    return min(evaluation.scores, key=lambda score: score.metrics["aurc"].value or 0.0)
+    best = _best(evaluation, "aurc", lower=True)
+    assert best is not None  # every score has one
+    return best
+
+
+def best_by_auroc(evaluation: Evaluation) -> ScoreResult | None:
+    """The score that tells rows outside from rows inside best, if there are rows outside."""
+    return _best(evaluation, "auroc")
+
+
+def _best(evaluation: Evaluation, key: str, *, lower: bool = False) -> ScoreResult | None:
+    """The best score, if any has that measure; of several as good to the third digit the plainest,
+    which is the first in `SCORES`.
+    """
+    order = {name: place for place, name in enumerate(SCORES)}
+    values = {
+        score.name: (metric.value if lower else -metric.value)
+        for score in evaluation.scores
+        if (metric := score.metrics.get(key)) is not None and metric.value is not None
+    }
+    if not values:
+        return None
+    least = min(values.values())
+    as_good = [s for s in evaluation.scores if values.get(s.name, np.inf) <= least + 1e-3]
+    return min(as_good, key=lambda score: order.get(score.name, len(order)))
 
 
 def risk_at(score: ScoreResult, coverage: float) -> float:
@@ -70,22 +97,20 @@ def _of_calibration(evaluation: Evaluation) -> str:
 
 
 def _of_detection(evaluation: Evaluation) -> str:
-    best = evaluation.scores[0]
-    metric = best.metrics.get("auroc")
-    if metric is None or metric.value is None:
+    best = best_by_auroc(evaluation)
+    if best is None:
         return ""
     return (
         f"Of a row inside the known classes and one outside, {best.name} is more certain of the one"
-        f" inside in {_percent(metric.value)} of the pairs. Set so that 95 % of the rows inside are"
+        f" inside in {_percent(best.metrics['auroc'].value)} of the pairs. Set so that 95 % of the rows inside are"
         f" kept, it lets {_percent(best.metrics['fpr95'].value)} of those outside through."
     )
 
 
 def _of_errors(evaluation: Evaluation) -> str:
-    scored = [s for s in evaluation.scores if s.metrics["r_auroc"].value is not None]
-    if not scored:
+    best = _best(evaluation, "r_auroc")
+    if best is None:
         return ""
-    best = max(scored, key=lambda score: score.metrics["r_auroc"].value or 0.0)
     return (
         f"Wrong nearest neighbours are told from right ones best by {best.name}: R-AUROC"
         f" {best.metrics['r_auroc'].value:.3f}, where 0.5 is chance."

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from vmf.evaluation.figures import TITLES, as_svg, draw
 from vmf.evaluation.metric import Metric
-from vmf.evaluation.reading import best_by_aurc, reading
+from vmf.evaluation.reading import best_by_aurc, best_by_auroc, reading
 from vmf.evaluation.result import Evaluation
 
 _SHOWN = 12
@@ -79,8 +79,8 @@ def galleries(evaluation: Evaluation, shown: int = _SHOWN) -> list[Gallery]:
         ),
         Gallery("Most certain", f"{score.name} is most certain of these.", False, order[::-1]),
     ]
-    best = evaluation.scores[0]
-    if best.certainty_outside is not None:
+    best = best_by_auroc(evaluation)
+    if best is not None and best.certainty_outside is not None:
         far = np.argsort(-best.certainty_outside, kind="stable")
         found.insert(
             1,
@@ -178,8 +178,8 @@ def _tiles(evaluation: Evaluation) -> str:
     tiles.append(("ECE", evaluation.classification["ece"]))
     best = best_by_aurc(evaluation)
     tiles.append((f"AURC, {best.name}", best.metrics["aurc"]))
-    if "auroc" in evaluation.scores[0].metrics:
-        first = evaluation.scores[0]
+    first = best_by_auroc(evaluation)
+    if first is not None:
         tiles.insert(0, (f"AUROC, {first.name}", first.metrics["auroc"]))
     shown = (
         f'<div class="tile"><span>{escape(name)}</span><b>{_number(metric.value)}</b>'
@@ -199,7 +199,7 @@ def _figures(evaluation: Evaluation) -> str:
 
 
 def _score_table(evaluation: Evaluation) -> str:
-    columns = [c for c in COLUMNS if c[0] in evaluation.scores[0].metrics]
+    columns = [c for c in COLUMNS if c[3] == "inside" or evaluation.has_outside]
     best: dict[str, float] = {}
     for key, _, choose, _ in columns:
         metrics = [s.metrics[key].value for s in evaluation.scores if key in s.metrics]

@@ -13,7 +13,7 @@ from vmf.estimation.rows import Rows, as_rows, block_slices
 from vmf.uncertainty.class_model import ClassModel, one_minus_cosines
 from vmf.uncertainty.convention import Higher, Vector, orient
 
-_ALL_EQUAL = 1e-3
+_ROUNDING = 1e-3  # of a length in half precision
 
 
 def norm_concentration(
@@ -41,24 +41,24 @@ def norm_concentration(
     Raises
     ------
     ValueError
-        For a scale out of range, rows with NaN or infinity, and rows of one and the same length
-        (normalised): their length says nothing.
+        For a scale out of range, rows with NaN or infinity, and normalised rows: their length says
+        nothing.
     """
     if not (math.isfinite(scale) and scale > 0):
         raise ValueError(f"scale is {scale}; it must be finite and > 0")
     rows = as_rows(X)
-    if not carries_length(rows):
+    if are_normalised(rows):
         raise ValueError(
-            "all rows have the same length: they are normalised, so their length carries no"
-            " confidence; pass the features as the network gave them"
+            "all rows have length 1: they are normalised, so their length carries no confidence;"
+            " pass the features as the network gave them"
         )
     return orient(scale * row_lengths(rows), "certain", higher)
 
 
 def carries_length(rows: Rows) -> bool:
-    """Whether the rows differ in length by more than rounding; a single row may."""
+    """Whether the rows differ in length by more than rounding."""
     lengths = row_lengths(rows)
-    return len(lengths) < 2 or bool(np.ptp(lengths) > _ALL_EQUAL * lengths.max())
+    return bool(np.ptp(lengths) > _ROUNDING * lengths.max())
 
 
 def fit_norm_scale(
@@ -99,6 +99,11 @@ def fit_norm_scale(
             "no scale fits: the rows lie on their mean directions, or on average away from them"
         )
     return math.exp(find_root(excess, low, high))
+
+
+def are_normalised(rows: Rows) -> bool:
+    """Whether all rows have length 1, up to rounding."""
+    return bool((np.abs(row_lengths(rows) - 1.0) <= _ROUNDING).all())
 
 
 def row_lengths(rows: Rows) -> Vector:

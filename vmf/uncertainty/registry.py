@@ -15,7 +15,7 @@ from vmf.uncertainty import density, posterior
 from vmf.uncertainty.convention import Higher, Vector
 from vmf.uncertainty.expected_likelihood import elk_to_classes
 from vmf.uncertainty.mutual_information import mutual_information
-from vmf.uncertainty.norm import carries_length, norm_concentration
+from vmf.uncertainty.norm import are_normalised, carries_length, norm_concentration
 from vmf.uncertainty.reference import Reference
 from vmf.uncertainty.uniform import kl_to_uniform
 
@@ -71,16 +71,23 @@ class Score:
             "model": reference.model is not None,
             "posterior": getattr(reference.model, "posterior_concentrations_", None) is not None,
             "training rows": reference.training is not None,
-            "lengths": "lengths" not in self.needs or carries_length(as_rows(X)),
+            "lengths": "lengths" not in self.needs or _have_lengths(reference, X),
         }
         return tuple(need for need in self.needs if not there[need])
+
+
+def _have_lengths(reference: Reference, X: npt.ArrayLike) -> bool:
+    """Whether the rows are not normalised, and the training rows, if there, differ in length."""
+    if reference.training is not None and not carries_length(as_rows(reference.training)):
+        return False
+    return not are_normalised(as_rows(X))
 
 
 _HOW_TO_GET: dict[Need, str] = {
     "model": "a fitted model: Reference(model=VMFClassifier().fit(X, y))",
     "posterior": "a model with posterior_concentrations_, such as a VMFClassifier",
     "training rows": "the rows that the model was fitted to: Reference(model, training=X)",
-    "lengths": "embeddings as the network gave them; these have all the same length",
+    "lengths": "embeddings as the network gave them; these are normalised",
 }
 
 
