@@ -47,21 +47,26 @@ struct Batch {
     int scale_a, scale_x;
     int offset[block_registers];
     unsigned lanes[block_registers];  // of each register, the lanes that count
-    unsigned unserved[block_registers];
     int count = 0;
 };
 
-// The places in a batch's arrays of the values that lie too near a zero.
-struct Doubts {
+// Places in a batch's arrays.
+struct Places {
     int place[block_size];
     int count = 0;
+
+    // Those of the lanes of the register at i.
+    void add(int i, unsigned lanes) {
+        for (; lanes; lanes &= lanes - 1) place[count++] = i + __builtin_ctz(lanes);
+    }
 };
 
 // What the loops need of a function, first argument raw (F::order is applied inside).
 struct Formulas {
     void (*classify)(const double* a, int scale_a, const double* x, int scale_x, int n, unsigned char* code);
-    void (*compute[region_count])(Batch&, Doubts&);  // takes the lanes that are in doubt out of the batch
-    bool (*served[region_count])(Batch&, Doubts&);   // for the Debye sums that nest, else null
+    void (*compute[region_count])(Batch&, Places& doubts);  // takes the lanes that are in doubt out of the batch
+    // For the Debye sums that nest, else null; takes the lanes that the sum does not serve out of the batch, too.
+    void (*served[region_count])(Batch&, Places& doubts, Places& unserved);
     void (*finer[region_count])(Batch&);             // for those, where a finer formula for lanes exists, else null
     double (*repaired)(double a, double x);
     double (*special)(double a, double x);
@@ -77,7 +82,7 @@ VMF_SLOW_FN void classify(const double* a, int scale_a, const double* x, int sca
 }
 
 template <class F, int R>
-VMF_SLOW_FN void compute(Batch& b, [[maybe_unused]] Doubts& doubts) {
+VMF_SLOW_FN void compute(Batch& b, [[maybe_unused]] Places& doubts) {
     for (int k = 0; k < b.count; ++k) {
         const int i = b.offset[k];
         const Vector v = F::order(Memory::load(b.a + b.scale_a * i));
@@ -86,18 +91,16 @@ VMF_SLOW_FN void compute(Batch& b, [[maybe_unused]] Doubts& doubts) {
         if constexpr (F::repairs) {
             unsigned doubtful = lane_bits(F::template doubtful<R>(v, x, y)) & b.lanes[k];
             b.lanes[k] &= ~doubtful;
-            for (; doubtful; doubtful &= doubtful - 1) doubts.place[doubts.count++] = i + __builtin_ctz(doubtful);
+            doubts.add(i, doubtful);
         }
         if (b.lanes[k] == all_lanes) Memory::store(b.y + i, y);
         else Memory::store_some(b.y + i, y, b.lanes[k]);
     }
 }
 
-// As compute, for registers not looked at yet: takes the lanes that the formula does not serve out of the batch, into
-// `unserved`, and says whether there are any.
+// As compute, for registers not looked at yet.
 template <class F, int R>
-VMF_SLOW_FN bool served(Batch& b, [[maybe_unused]] Doubts& doubts) {
-    unsigned some = 0;
+VMF_SLOW_FN void served(Batch& b, [[maybe_unused]] Places& doubts, Places& unserved) {
     for (int k = 0; k < b.count; ++k) {
         const int i = b.offset[k];
         const Vector v = F::order(Memory::load(b.a + b.scale_a * i));
@@ -107,11 +110,10 @@ VMF_SLOW_FN bool served(Batch& b, [[maybe_unused]] Doubts& doubts) {
         unsigned doubtful = 0;
         if constexpr (F::repairs) doubtful = lane_bits(F::template doubtful<R>(v, x, y)) & good;
         b.lanes[k] = good & ~doubtful;
-        some |= b.unserved[k] = all_lanes & ~good;
         Memory::store_some(b.y + i, y, b.lanes[k]);
-        for (; doubtful; doubtful &= doubtful - 1) doubts.place[doubts.count++] = i + __builtin_ctz(doubtful);
+        doubts.add(i, doubtful);
+        unserved.add(i, all_lanes & ~good);
     }
-    return some;
 }
 
 template <class F, int R>
@@ -255,7 +257,7 @@ private:
     Batch batches[region_count];
     Queue queues[region_count];
     Queue waiting[region_count];  // for the finer formulas, by region
-    Doubts doubts;
+    Places doubts, unserved;
     alignas(64) double a_collected[queue_size];
     alignas(64) double x_collected[queue_size];
     alignas(64) double results[block_size > queue_size ? block_size : queue_size];
@@ -273,23 +275,7 @@ private:
         for (Batch& b : batches) b.count = 0;
         const int most = n == block_size ? debye_of_most(code) : 0;
         if (most) {
-            Batch& b = batches[most];
-            for (; b.count < block_registers; ++b.count) b.offset[b.count] = b.count * vector_width;
-            point(b, first);
-            const bool some = formulas.served[most](b, doubts);
-            write(b, first);
-            resolve(most, first);
-            if (!some) return;
-            for (int k = 0; k < block_registers; ++k) {
-                if (b.unserved[k] == 0) {
-                    std::memset(code + k * vector_width, region_count, vector_width);
-                    continue;
-                }
-                const int i = k * vector_width;
-                formulas.classify(left.here + left.scale * i, left.scale, right.here + right.scale * i, right.scale, vector_width, code + i);
-                for (unsigned good = all_lanes & ~b.unserved[k]; good; good &= good - 1) code[i + __builtin_ctz(good)] = region_count;
-            }
-            for (int i = 0; i < n; i += 64) sort(code + i, static_cast<int>(first) + i);
+            whole_block(most, first);
             return;
         }
         formulas.classify(left.here, left.scale, right.here, right.scale, n, code);
@@ -307,6 +293,23 @@ private:
             write(b, first);
             resolve(r, first);
         }
+    }
+
+    void whole_block(int most, std::ptrdiff_t first) {
+        Batch& b = batches[most];
+        for (; b.count < block_registers; ++b.count) b.offset[b.count] = b.count * vector_width;
+        point(b, first);
+        formulas.served[most](b, doubts, unserved);
+        write(b, first);
+        resolve(most, first);
+        for (int k = 0; k < unserved.count; ++k) {
+            const int number = static_cast<int>(first) + unserved.place[k];
+            const int r = formulas.region(left.at(number), right.at(number));
+            Queue& q = queues[r];
+            q.number[q.count++] = number;
+            if (q.count == queue_size) drain(r, queue_size);
+        }
+        unserved.count = 0;
     }
 
     // At the block's elements.
@@ -346,8 +349,8 @@ private:
         }
     }
 
-    // The Debye sum by which to try a whole block, 0 for none: the cheapest for 64 of its elements, in tenths of a
-    // nanosecond, as measured. An element that the sum does not serve costs 25 ns, sorting costs 8.5.
+    // The Debye sum by which to try a whole block, 0 for none: the cheapest for 64 of its elements. The costs are tenths of
+    // a nanosecond: of each sum, of an element that it does not serve after all, of an element that is sorted.
     int debye_of_most(unsigned char* code) {
         if (!formulas.served[region_debye4]) return 0;
         constexpr int apart = block_size / 64 * vector_width;
@@ -356,13 +359,13 @@ private:
             formulas.classify(left.here + left.scale * i, left.scale, right.here + right.scale * i, right.scale,
                               vector_width, code + k * vector_width);
         }
-        constexpr int cost[region_count] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 72, 60, 46, 42, 40};
-        int best = 0, least = 85 * 64, members = 0;
+        constexpr int cost[region_count] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 60, 50, 39, 33, 31};
+        int best = 0, least = 75 * 64, members = 0;
         for (int r = region_debye4; r >= region_debye13; --r) {
             members += __builtin_popcountll(Memory::matches(code, r));
         }
         for (int r = region_debye13; r <= region_debye4; ++r) {
-            const int whole = cost[r] * 64 + 250 * (64 - members);
+            const int whole = cost[r] * 64 + 300 * (64 - members);
             if (whole < least) {
                 least = whole;
                 best = r;
