@@ -95,3 +95,10 @@ def test_what_cannot_be_fitted(rows):
     rows[5, 1] = np.nan
     with pytest.raises(BadRowError, match="row 5, column 1"):
         VMFKernelDensity(1.0).fit(rows)
+
+
+def test_clusters_around_the_whole_sphere_have_a_bandwidth():
+    """Their mean cosine is below 0, so that the likelihood falls next to kappa = 0 too."""
+    means = np.concatenate([np.eye(8), -np.eye(8)])
+    X = np.concatenate([VonMisesFisher(m, 200.0).sample(20, k) for k, m in enumerate(means)])
+    assert 50 < VMFKernelDensity().fit(X).concentration_ < 2000

@@ -112,7 +112,7 @@ class VMFKernelDensity:
         """The kappa at which the derivative of the leave-one-out likelihood vanishes.
 
         Per anchor it is the mean cosine with the other rows, weighted by their kernels, less
-        A_p(kappa): 0 > -1 + nearest cosine for large kappa, and the mean cosine for kappa = 0.
+        A_p(kappa); below 0 for large kappa, where only the nearest row counts.
         """
         training: Rows = self.training_
         count, dimension = training.shape
@@ -134,15 +134,18 @@ class VMFKernelDensity:
 
         rounding = 8.0 * float(np.finfo(training.dtype).eps)
         high = math.log(max(dimension, 2) / max(float(nearest.mean()), rounding))
-        low = math.log(1e-6)
         if excess(high) >= 0 or float(np.median(nearest)) <= rounding:
             raise ValueError(
                 "the leave-one-out likelihood has no maximum: most rows have an equal one (are some"
                 " given twice?); remove them, or give the concentration"
             )
-        if excess(low) <= 0:
-            raise ValueError(
-                "the leave-one-out likelihood is largest for kappa = 0: the rows spread evenly over"
-                " the sphere; give the concentration"
-            )
+        # Downwards, because rows that point nowhere on average have a second root next to 0.
+        low = high
+        while excess(low) <= 0:
+            high, low = low, low - math.log(2.0)
+            if low < math.log(1e-6):
+                raise ValueError(
+                    "the leave-one-out likelihood is largest for kappa = 0: the rows spread evenly"
+                    " over the sphere; give the concentration"
+                )
         return math.exp(find_root(excess, low, high))
