@@ -1,4 +1,4 @@
-"""The outputs in docs/cli.md are what the commands print."""
+"""The outputs in docs/cli.md and docs/uncertainty.md are what the commands print."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ ROOT = Path(__file__).parents[2]
 NUMBER = re.compile(r"-?\d+\.?\d*(?:e-?\d+)?")
 
 
-def shown_commands() -> list[tuple[str, str]]:
+def shown_commands(page: str) -> list[tuple[str, str]]:
     """Every command of the page with the output shown below it, in order."""
-    text = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8").replace("\\\n", "")
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8").replace("\\\n", "")
     blocks = re.findall(r"```console\n(.*?)```", text, re.DOTALL)
     return [
         (command, output)
@@ -26,14 +26,17 @@ def shown_commands() -> list[tuple[str, str]]:
     ]
 
 
-def test_the_page_shows_what_the_commands_print(tmp_path, monkeypatch):
+@pytest.mark.parametrize(("page", "fewest"), [("cli.md", 5), ("uncertainty.md", 1)])
+def test_the_page_shows_what_the_commands_print(page, fewest, tmp_path, monkeypatch):
     pytest.importorskip("pyarrow")
+    pytest.importorskip("sklearn")
+    pytest.importorskip("matplotlib")
     if not (ROOT / "examples").is_dir():
         pytest.skip("the example embeddings are not in this distribution")
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     monkeypatch.chdir(tmp_path)
-    shown = shown_commands()
-    assert len([command for command, output in shown if output]) >= 5
+    shown = shown_commands(page)
+    assert len([command for command, output in shown if output]) >= fewest
     for command, expected in shown:
         program, *arguments = shlex.split(command)
         if program == "head":

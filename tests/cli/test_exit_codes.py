@@ -40,7 +40,7 @@ def test_version():
     assert run("--version").stdout == f"vmf {vmf.__version__}\n"
 
 
-@pytest.mark.parametrize("command", ["extract", "fit", "score", "sample", "info"])
+@pytest.mark.parametrize("command", ["extract", "fit", "score", "evaluate", "sample", "info"])
 def test_help_teaches_with_examples(command):
     out = run(command, "--help", env={**os.environ, "COLUMNS": "200"}).stdout
     assert f"vmf {command} " in out.split("For example")[1]
