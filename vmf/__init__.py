@@ -3,7 +3,8 @@
 `vmf.special` holds the log-Bessel functions and what the distribution needs of them, `vmf.VonMisesFisher` the
 distribution, `vmf.estimation` the estimators and their standard errors, `vmf.SufficientStatistics` what a fit needs of
 the data, `vmf.embeddings` the readers of embedding files, `vmf.models` mixtures and
-classifiers (with scikit-learn). Everything but the version is imported at first use.
+classifiers (with scikit-learn), `vmf.uncertainty` scores of how far each embedding can be trusted and `vmf.evaluation`
+what they are worth. Everything but the version is imported at first use.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from vmf import embeddings, estimation, models, special
+    from vmf import embeddings, estimation, evaluation, models, special, uncertainty
     from vmf.distribution import VonMisesFisher
     from vmf.estimation.statistics import SufficientStatistics
 
@@ -24,8 +25,10 @@ __all__ = [
     "__version__",
     "embeddings",
     "estimation",
+    "evaluation",
     "models",
     "special",
+    "uncertainty",
 ]
 
 _HOME = {
