@@ -60,7 +60,7 @@ def posterior_concentrations(model: ClassModel) -> Vector:
     if found is None:
         raise ValueError(
             f"{type(model).__name__} has no posterior_concentrations_: how sure the mean directions"
-            " are is known to a VMFClassifier"
+            " are is known to a fitted VMFClassifier or VMFMixture"
         )
     return np.asarray(found, np.float64)
 

@@ -38,7 +38,7 @@ def mutual_information(
 
     Parameters
     ----------
-    model : VMFClassifier
+    model : VMFClassifier, VMFMixture
         Fitted, with `posterior_concentrations_`.
     X : (rows, dim) array_like of floats or integers
         Only directions count.

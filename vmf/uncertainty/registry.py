@@ -35,8 +35,8 @@ class Score:
     higher : {"certain", "ood"}
         What a higher value of the formula means.
     needs : tuple of str
-        Beside the embeddings: "model", "posterior" (a model with posterior_concentrations_, a
-        VMFClassifier), "lengths" (embeddings that are not normalised), "training rows".
+        Beside the embeddings: "model", "posterior" (a model with
+        posterior_concentrations_), "lengths" (embeddings that are not normalised), "training rows".
     about : str
         What it measures, in a sentence.
     """
@@ -85,7 +85,7 @@ def _have_lengths(reference: Reference, X: npt.ArrayLike) -> bool:
 
 _HOW_TO_GET: dict[Need, str] = {
     "model": "a fitted model: Reference(model=VMFClassifier().fit(X, y))",
-    "posterior": "a model with posterior_concentrations_, such as a VMFClassifier",
+    "posterior": "a model with posterior_concentrations_, such as a VMFClassifier or a VMFMixture",
     "training rows": "the rows that the model was fitted to: Reference(model, training=X)",
     "lengths": "embeddings as the network gave them; these are normalised",
 }
