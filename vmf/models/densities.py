@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vmf import special
-from vmf.models.arrays import beside, cast, dtype_name, namespace, to_numpy
+from vmf.models.arrays import beside, cast, namespace, to_numpy
 from vmf.models.rows import Block, DirectionRows
 
 Vector = npt.NDArray[np.float64]
@@ -94,8 +94,3 @@ def plug_in_densities(rows: DirectionRows, means: Matrix, concentrations: Vector
     peaks = beside(special.log_normalizer_e(float(rows.dim), concentrations), rows.like)
     kappas = beside(concentrations, rows.like)
     return evaluate(rows, means, concentrations, lambda distance: peaks - kappas * distance)
-
-
-def means_for(block: Block, means: Matrix) -> Any:
-    """Return `means` in the library, on the device and of the type of the block."""
-    return cast(beside(means, block.inverse_norms), dtype_name(block.array))

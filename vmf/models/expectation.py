@@ -17,9 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from vmf.estimation.statistics import SufficientStatistics
-from vmf.models.arrays import beside, cast, namespace, to_numpy
-from vmf.models.densities import Directions, log_sum_exp, means_for, one_minus_cosines
-from vmf.models.rows import DirectionRows
+from vmf.models.arrays import beside, cast, dtype_name, namespace, to_numpy
+from vmf.models.densities import Directions, one_minus_cosines
+from vmf.models.rows import Block, DirectionRows
 
 Vector = npt.NDArray[np.float64]
 Assignment = Literal["soft", "hard", "stochastic"]
@@ -91,46 +91,82 @@ def expectation(
         Uniform random numbers, for "stochastic".
     """
     means = directions.mean_directions
-    kappas = directions.concentrations
     count, dim = means.shape
     wide = precision.wide or rows.own_dtype == "float64"
-    large = np.arange(count) if precision.differences else ()
+    plain = bool((sample_weight == 1).all())
     sums = np.zeros((count, dim))
-    weights, weights2, dispersions = np.zeros(count), np.zeros(count), np.zeros(count)
+    weights, weights2 = np.zeros(count), np.zeros(count)
+    dispersions = np.zeros(count) if precision.differences else None
     log_densities = np.empty(rows.count)
-    device_means: Any = None
+    of_block = _Joint(directions, precision.differences)
     for block in rows.blocks("float64" if wide else None):
-        if device_means is None or device_means.dtype != block.array.dtype:
-            peaks = beside(directions.log_weights + directions.log_peaks, block.inverse_norms)
-            device_kappas = beside(kappas, block.inverse_norms)
-            device_means = means_for(block, means)
-        distance = one_minus_cosines(block, means, device_means, large)
-        joint = peaks - device_kappas * distance
-        part = slice(block.start, block.start + distance.shape[0])
+        joint, distance = of_block(block)
+        part = slice(block.start, block.start + joint.shape[0])
         shares, value = _assigned(joint, assignment, None if uniforms is None else uniforms[part])
         log_densities[part] = to_numpy(value)
-        weighted = shares * beside(sample_weight[part], shares)[:, None]
+        weighted = shares
+        if not plain:
+            weighted = shares * beside(sample_weight[part], shares)[:, None]
+        xp = namespace(shares)
         weights += to_numpy(weighted.sum(0))
-        weights2 += to_numpy((weighted * shares).sum(0))
-        dispersions += to_numpy((weighted * distance).sum(0))
+        weights2 += to_numpy(xp.einsum("ik,ik->k", weighted, shares))
+        if dispersions is not None:
+            dispersions += to_numpy(xp.einsum("ik,ik->k", weighted, distance))
         sums += block.sums(weighted)
     statistics = merged_statistics(weights, weights2, sums, dispersions, means)
     objective = float(sample_weight @ log_densities / sample_weight.sum())
     return Pass(statistics, log_densities, objective)
 
 
+class _Joint:
+    """log(w_k f_k(x)) of the rows of a block, and 1 - cos where that is asked for."""
+
+    def __init__(self, directions: Directions, differences: bool) -> None:
+        self._directions = directions
+        self._differences = differences
+        self._scaled: Any = None
+        self._constants: Any = None
+
+    def __call__(self, block: Block) -> tuple[Any, Any]:
+        """Return them, (rows, K) float64 each; an array of its own, that may be written to."""
+        directions = self._directions
+        if self._differences:
+            means, kappas = directions.mean_directions, directions.concentrations
+            device_means = beside(means, block.inverse_norms)
+            distance = one_minus_cosines(block, means, device_means, range(len(means)))
+            peaks = beside(directions.log_weights + directions.log_peaks, distance)
+            return peaks - beside(kappas, distance) * distance, distance
+        if self._scaled is None or self._scaled.dtype != block.array.dtype:
+            kappas = directions.concentrations
+            scaled = directions.mean_directions * kappas[:, np.newaxis]
+            self._scaled = cast(beside(scaled, block.inverse_norms), dtype_name(block.array))
+            constants = directions.log_weights + (directions.log_peaks - kappas)
+            self._constants = beside(constants, block.inverse_norms)
+        joint = block.dot(self._scaled)
+        joint += self._constants
+        return joint, None
+
+
 def _assigned(joint: Any, assignment: Assignment, uniforms: Vector | None) -> tuple[Any, Any]:
-    """Shares (rows, K) of the components in each row, and the objective of each row."""
+    """Shares (rows, K) of the components in each row, and the objective of each row.
+
+    `joint` is overwritten. Shares are at least exp(-80): smaller ones would add nothing to any sum, and the exponential
+    of what underflows takes many times as long.
+    """
     xp = namespace(joint)
+    top = xp.amax(joint, 1)
     if assignment == "hard":
-        return one_hot(xp.argmax(joint, 1), joint.shape[1]), xp.amax(joint, 1)
-    total = log_sum_exp(joint)
-    shares = xp.exp(joint - total[:, None])
+        return one_hot(xp.argmax(joint, 1), joint.shape[1]), top
+    joint -= top[:, None]
+    shares = xp.exp(xp.clip(joint, -80.0, None, out=joint), out=joint)
+    total = shares.sum(1)
+    value = top + xp.log(total)
+    shares /= total[:, None]
     if assignment == "soft":
-        return shares, total
+        return shares, value
     heights = xp.cumsum(shares, 1)
     drawn = beside(uniforms, joint)[:, None] * heights[:, -1:]
-    return one_hot((heights[:, :-1] <= drawn).sum(1), joint.shape[1]), total
+    return one_hot((heights[:, :-1] <= drawn).sum(1), joint.shape[1]), value
 
 
 def one_hot(chosen: Any, count: int) -> Any:
@@ -143,8 +179,8 @@ def merged_statistics(
     weights: Vector,
     weights2: Vector,
     sums: npt.NDArray[np.float64],
-    dispersions: Vector,
-    before: npt.NDArray[np.float64] | None,
+    dispersions: Vector | None,
+    before: npt.NDArray[np.float64],
 ) -> list[SufficientStatistics]:
     """Return the statistics of each component; `dispersions` are about the directions `before`."""
     return [
@@ -152,8 +188,8 @@ def merged_statistics(
             float(weights[k]),
             float(weights2[k]),
             sums[k],
-            float(dispersions[k]),
-            None if before is None else before[k],
+            None if dispersions is None else float(dispersions[k]),
+            before[k],
         )
         for k in range(len(weights))
     ]
@@ -163,15 +199,15 @@ def _statistics(
     weight: float,
     weight2: float,
     resultant: Vector,
-    dispersion_before: float,
-    before: Vector | None,
+    dispersion_before: float | None,
+    before: Vector,
 ) -> SufficientStatistics:
     length = float(np.sqrt(np.sum(resultant * resultant)))
     if length > weight:  # by rounding
         resultant = resultant * (weight / length)
         length = weight
     dispersion = weight - length
-    if before is not None and length > 0 and dispersion < _SUBTRACTION_IS_FINE * weight:
+    if dispersion_before is not None and length > 0 and dispersion < _SUBTRACTION_IS_FINE * weight:
         turn = resultant / length - before
         dispersion = dispersion_before - 0.5 * length * float(np.sum(turn * turn))
     return SufficientStatistics(

@@ -78,17 +78,18 @@ def _by_products(
     """With `means`, dispersions are sums of 1 - cos about them instead of differences."""
     weights = np.bincount(codes, sample_weight, count).astype(np.float64)
     sums = np.zeros((count, rows.dim))
-    dispersions = np.zeros(count)
+    dispersions = None if means is None else np.zeros(count)
     for block in rows.blocks("float64"):
         part = slice(block.start, block.start + block.array.shape[0])
         shares = one_hot(beside(codes[part], block.inverse_norms), count)
         weighted = shares * beside(sample_weight[part], shares)[:, None]
         sums += block.sums(weighted)
-        if means is not None:
+        if means is not None and dispersions is not None:
             device_means = beside(means, block.inverse_norms)
             distance = one_minus_cosines(block, means, device_means, range(count))
             dispersions += to_numpy((weighted * distance).sum(0))
-    return merged_statistics(weights, weights, sums, dispersions, means)
+    before = np.zeros_like(sums) if means is None else means
+    return merged_statistics(weights, weights, sums, dispersions, before)
 
 
 def _direction(one: SufficientStatistics) -> Vector:

@@ -24,7 +24,7 @@ from vmf.models.arrays import beside, cast, dtype_name, namespace, to_numpy
 Vector = npt.NDArray[np.float64]
 
 # A block of rows is read by two matrix products, the second time from cache.
-_BLOCK_BYTES = 1 << 22
+_BLOCK_BYTES = 1 << 23
 _DEVICE_BLOCK_BYTES = 1 << 28
 _FEWEST_BLOCK_ROWS = 64
 
@@ -45,8 +45,10 @@ class Block(NamedTuple):
         return _is_sparse(self.array)
 
     def dot(self, vectors: Any) -> Any:
-        """Return the cosines with unit `vectors` (m, dim), (rows, m) float64."""
-        return cast(self.array @ vectors.T, "float64") * self.inverse_norms[:, None]
+        """Return the products of the directions with `vectors` (m, dim), (rows, m) float64."""
+        products = cast(self.array @ vectors.T, "float64")
+        products *= self.inverse_norms[:, None]
+        return products
 
     def sums(self, factors: Any) -> Vector:
         """Return sum_i factors_im x_i/|x_i| for float64 `factors` (rows, m): (m, dim), on the host."""
