@@ -29,6 +29,7 @@ from vmf.embeddings.errors import one_line
 from vmf.estimation.statistics import SufficientStatistics
 
 FORMAT_VERSION = 1
+KINDS = ("classes", "components")
 MODEL_EXTENSIONS = (".safetensors",)
 
 _FORMAT = "vmf-model"
@@ -69,6 +70,8 @@ class Model:
         Names, without folders, of the files that were read.
     toolkit_version : str
         Version that fitted the model.
+    kind : {"classes", "components"}
+        What ``classes`` are: labels of the rows, or numbers of the components of a mixture.
 
     Raises
     ------
@@ -84,11 +87,14 @@ class Model:
     estimator: str
     sources: tuple[str, ...] = ()
     toolkit_version: str = ""
+    kind: str = "classes"
 
     def __post_init__(self) -> None:
         count = len(self.classes)
         if count == 0:
             raise ValueError("a model needs at least one class")
+        if self.kind not in KINDS:
+            raise ValueError(f"kind is {self.kind!r}; expected one of {', '.join(KINDS)}")
         if len(set(self.classes)) != count:
             raise ValueError("two classes have the same label")
         if count > 1 and None in self.classes:
@@ -147,6 +153,7 @@ def save_model(model: Model, path: PathLike) -> None:
         "dimension": model.dimension,
         "classes": list(model.classes),
         "sources": [Path(source).name for source in model.sources],
+        "kind": model.kind,
     }
     contents = save(
         {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()},
@@ -251,6 +258,8 @@ def _description(path: Path, metadata: Mapping[str, str] | None) -> dict[str, An
             raise ValueError("classes")
         if type(description["dimension"]) is not int:
             raise ValueError("dimension")
+        if description.get("kind", "classes") not in KINDS:
+            raise ValueError("kind")
         texts = [description["estimator"], description["toolkit_version"], *description["sources"]]
         if not all(isinstance(text, str) for text in texts):
             raise ValueError("text")
@@ -290,4 +299,5 @@ def _assemble(description: Mapping[str, Any], tensors: Mapping[str, FloatArray])
         estimator=description["estimator"],
         sources=tuple(description["sources"]),
         toolkit_version=description["toolkit_version"],
+        kind=description.get("kind", "classes"),
     )

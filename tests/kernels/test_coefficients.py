@@ -54,7 +54,9 @@ def test_first_debye_coefficients() -> None:
     assert _table("debye_q")[:5] == [3 / 24, -5 / 24, 1 / 16, -6 / 16, 5 / 16]
 
 
-@pytest.mark.parametrize(("w", "terms"), [(24.5, 20), (42.0, 13), (80.0, 10), (200.0, 7), (800.0, 5), (2500.0, 4)])
+@pytest.mark.parametrize(
+    ("w", "terms"), [(24.5, 20), (42.0, 13), (80.0, 10), (200.0, 7), (800.0, 5), (2500.0, 4)]
+)
 def test_debye_sums_reach_their_accuracy_at_the_border(w: float, terms: int) -> None:
     """The terms left out are below 2^-58 for every direction of (v, x), as debye.hpp says."""
     q = _table("debye_q")

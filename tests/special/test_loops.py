@@ -90,7 +90,11 @@ def test_whole_blocks_of_debye_sums(name: str, most: float, instruction_set: str
     n = 5000
     w = most * 10 ** rng.exponential(0.5, n)
     w[rng.random(n) < 0.01] *= 0.1
-    angle = np.where(rng.random(n) < 0.5, rng.uniform(0, np.pi / 2, n), np.arctan(0.66274) + rng.normal(0, 0.01, n))
+    angle = np.where(
+        rng.random(n) < 0.5,
+        rng.uniform(0, np.pi / 2, n),
+        np.arctan(0.66274) + rng.normal(0, 0.01, n),
+    )
     a, x = w * np.cos(angle), w * np.sin(angle)
     x[rng.integers(0, n, 5)] = [0.0, np.inf, np.nan, -1.0, 5e-324]
     with np.errstate(invalid="ignore"):

@@ -54,13 +54,21 @@ def print_model(
     print_fields(
         title,
         [
-            ("rows", f"{sum(one.rows for one in summary)} in {len(summary)} classes"),
+            ("rows", f"{sum(one.rows for one in summary)} in {len(summary)} {model.kind}"),
             ("dimension", str(model.dimension)),
             ("estimator", model.estimator),
         ],
     )
     typer.echo("")
-    header = ("class", "rows", "R", "kappa", "std. error", "95 % interval", "log-lik./row")
+    header = (
+        "class" if model.kind == "classes" else "component",
+        "rows",
+        "R",
+        "kappa",
+        "std. error",
+        "95 % interval",
+        "log-lik./row",
+    )
     print_table(header, [_row(one) for one in summary[:_MOST_CLASSES]])
     if len(summary) > _MOST_CLASSES:
         typer.echo(f"  ... and {len(summary) - _MOST_CLASSES} more; --json prints all")

@@ -1,7 +1,7 @@
 """Models of several von Mises-Fisher distributions, as scikit-learn estimators.
 
 `VMFMixture` (soft, hard or stochastic EM), `VMFDensity` (a mixture of one) and `VMFClassifier` (one distribution a
-class). They need scikit-learn: pip install 'vmf-toolkit[models]'.
+class); `save` and `load` keep them in model files. They need scikit-learn: pip install 'vmf-toolkit[models]'.
 """
 
 from __future__ import annotations
@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vmf.models.classifier import VMFClassifier
+    from vmf.models.files import load, save
     from vmf.models.mixture import VMFDensity, VMFMixture
 
-__all__ = ["VMFClassifier", "VMFDensity", "VMFMixture"]
+__all__ = ["VMFClassifier", "VMFDensity", "VMFMixture", "load", "save"]
 
 _HOME = {
     "VMFClassifier": "vmf.models.classifier",
     "VMFDensity": "vmf.models.mixture",
     "VMFMixture": "vmf.models.mixture",
+    "load": "vmf.models.files",
+    "save": "vmf.models.files",
 }
 
 

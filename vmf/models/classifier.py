@@ -137,7 +137,7 @@ class VMFClassifier(ClassifierMixin, DirectionModel):
         if classes is not None:
             unknown = np.setdiff1d(to_numpy(y), np.asarray(classes))
             if unknown.size:
-                raise ValueError(f"y holds {unknown[0]!r}, which is not in `classes`")
+                raise ValueError(f"y holds {unknown.tolist()[0]!r}, which is not in `classes`")
         earlier = getattr(self, "statistics_", {})
         self._solve(self._add(earlier, X, y, sample_weight, reset=not earlier))
         return self
@@ -210,7 +210,7 @@ class VMFClassifier(ClassifierMixin, DirectionModel):
         sums = solver.resultants(found)
         lengths = np.linalg.norm(sums, axis=1)
         if not lengths.all():
-            label = labels[int(np.argmin(lengths))]
+            label = labels.tolist()[int(np.argmin(lengths))]
             raise DegenerateFitError(
                 f"the rows of class {label!r} cancel exactly (R = 0): they have no mean direction"
             )
@@ -223,13 +223,24 @@ class VMFClassifier(ClassifierMixin, DirectionModel):
                 UserWarning,
                 stacklevel=3,
             )
-        self.log_priors_ = np.log(_priors(self.priors, found))
+        self.set_fitted(labels, found, sums / lengths[:, np.newaxis], concentrations)
+
+    def set_fitted(
+        self,
+        labels: npt.NDArray[Any],
+        statistics: list[SufficientStatistics],
+        mean_directions: Matrix,
+        concentrations: Vector,
+    ) -> None:
+        """Take over what has been fitted elsewhere, such as a model file; class after class, labels sorted."""
+        sums = self._solver(len(statistics)).resultants(statistics)
+        self.log_priors_ = np.log(_priors(self.priors, statistics))
         self.classes_ = labels
-        self.statistics_ = ordered
-        self.n_features_in_ = dims.pop()
-        self.mean_directions_ = sums / lengths[:, np.newaxis]
+        self.statistics_ = dict(zip(labels.tolist(), statistics, strict=True))
+        self.n_features_in_ = int(mean_directions.shape[1])
+        self.mean_directions_ = mean_directions
         self.concentrations_ = concentrations
-        self.posterior_concentrations_ = concentrations * lengths
+        self.posterior_concentrations_ = concentrations * np.linalg.norm(sums, axis=1)
 
     def _solver(self, count: int) -> Concentrations:
         return Concentrations(self.concentration, count, self.estimator, self.prior)

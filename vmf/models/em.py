@@ -229,7 +229,9 @@ class ExpectationMaximisation:
     ) -> State:
         settings = self._settings
         concentrations, undetermined = settings.concentrations.estimate(statistics, resolution)
-        means = settings.concentrations.mean_directions(statistics, before.mean_directions)
+        # A lone component has nothing to go back to where its rows cancel.
+        fallback = before.mean_directions if settings.count > 1 else None
+        means = settings.concentrations.mean_directions(statistics, fallback)
         weights = settings.weights
         if weights is None:
             weights = np.array([one.weight for one in statistics])

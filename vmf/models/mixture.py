@@ -23,7 +23,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from vmf import sampling
 from vmf.distribution import VonMisesFisher
-from vmf.estimation import ConjugatePrior, Estimator
+from vmf.estimation import ConjugatePrior, Estimator, SufficientStatistics
 from vmf.models.arrays import beside
 from vmf.models.concentrations import Concentrations
 from vmf.models.densities import plug_in_densities
@@ -326,6 +326,21 @@ class VMFMixture(DensityMixin, DirectionModel):
             moved=self.n_reseeded_,
         )
 
+    def set_fitted(
+        self,
+        mean_directions: Matrix,
+        concentrations: Vector,
+        statistics: list[SufficientStatistics],
+    ) -> None:
+        """Take over what has been fitted elsewhere, such as a model file; weights are shares of rows."""
+        weights = np.array([one.weight for one in statistics])
+        self.n_features_in_ = int(mean_directions.shape[1])
+        self._keep(
+            State(
+                weights / weights.sum(), mean_directions, concentrations, statistics, converged=True
+            )
+        )
+
     def _keep(self, state: State) -> None:
         self.weights_ = state.weights
         self.mean_directions_ = state.mean_directions
@@ -334,7 +349,7 @@ class VMFMixture(DensityMixin, DirectionModel):
         sums = self._settings().concentrations.resultants(state.statistics)
         self.posterior_concentrations_ = state.concentrations * np.linalg.norm(sums, axis=1)
         self.lower_bounds_ = list(state.objectives)
-        self.lower_bound_ = self.lower_bounds_[-1]
+        self.lower_bound_ = self.lower_bounds_[-1] if self.lower_bounds_ else math.nan
         self.n_iter_ = len(state.objectives)
         self.converged_ = state.converged
         self.n_reseeded_ = state.moved
