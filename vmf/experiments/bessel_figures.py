@@ -24,7 +24,7 @@ SYMBOLS = {"log_iv": "log $I_v(x)$", "log_kv": "log $K_v(x)$"}
 # Codes of kernels/include/vmf/regions.hpp; the families of I and K share some numbers.
 _UNIFORM = {
     8: "uniform, 20 terms", 9: "uniform, 13 terms", 10: "uniform, 10 terms",
-    11: "uniform, 7 terms", 12: "uniform, 4 terms",
+    11: "uniform, 7 terms", 12: "uniform, 5 terms", 13: "uniform, 4 terms",
 }  # fmt: skip
 REGIONS: dict[str, dict[int, str]] = {
     "log_iv": {
@@ -32,9 +32,9 @@ REGIONS: dict[str, dict[int, str]] = {
         6: "power series, x < 12", 7: "power series, x < 24.5", **_UNIFORM,
     },
     "log_kv": {
-        0: "special", 1: "Temme's series", 2: "trapezoidal rule, w < 3",
-        3: "trapezoidal rule, w < 8", 4: "trapezoidal rule, w < 24.5",
-        5: "trapezoidal rule in v, w < 8", 6: "trapezoidal rule in v, w < 24.5", **_UNIFORM,
+        0: "special", 1: "series, large order for x", 2: "limit, small order and x",
+        3: "Temme's series", 4: "Chebyshev series, w < 1.1", 5: "Chebyshev series, w < 3",
+        6: "Chebyshev series, w < 8", 7: "Chebyshev series, w < 24.5", **_UNIFORM,
     },
 }  # fmt: skip
 _PAPER_NAMES = {
