@@ -17,18 +17,18 @@ from vmf.embeddings.table_output import TABLE_EXTENSIONS, Column, open_table
 from vmf.estimation.rows import (
     BadRowError,
     OnBadRows,
-    dispersion_of_each,
     find_fault,
     scale_to_order_one,
     unit_norm_tolerance,
     usable_norms,
 )
 from vmf.model_file import Model
+from vmf.models.densities import one_minus_cosines
+from vmf.models.rows import Block
 from vmf.special import log_normalizer_e
 
 FloatArray = npt.NDArray[np.float64]
 
-_NEAR = 1e-2
 _BLOCK_ELEMENTS = 1 << 18  # 2 MB of float64
 
 
@@ -101,12 +101,8 @@ class Scorer:
     def _one_minus_cosines(self, directions: FloatArray) -> FloatArray:
         """1 - cosine between each row and each mean direction, (rows, classes)."""
         means = self._model.mean_direction
-        distance: FloatArray = 1.0 - directions @ means.T
-        # Near a mean direction the subtraction has lost the digits that a large kappa brings out.
-        for k in np.flatnonzero((distance < _NEAR).any(axis=0)):
-            near = np.flatnonzero(distance[:, k] < _NEAR)
-            unit = np.ones(len(near))
-            distance[near, k] = dispersion_of_each(directions[near], unit, means[k])
+        block = Block(0, directions, np.ones(len(directions)))
+        distance: FloatArray = one_minus_cosines(block, means, means, range(len(means)))
         return distance
 
 

@@ -35,7 +35,10 @@ def beside(values: Any, array: Any) -> Any:
     xp = namespace(array)
     if xp.__name__ == "torch":
         return xp.as_tensor(np.ascontiguousarray(values), device=array.device)
-    return xp.asarray(values)
+    if xp is np:
+        return np.asarray(values)
+    with array.device:
+        return xp.asarray(values)
 
 
 def to_numpy(array: Any) -> Any:
