@@ -26,9 +26,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import point_sets
-from benchmarks.implementations import SCIPY, implementation
-from benchmarks.operations import operations, peak_gflops
+from . import point_sets
+from .implementations import SCIPY, implementation
+from .operations import operations, peak_gflops
 
 Array = NDArray[np.float64]
 Function = Callable[[Array, Array], Array]

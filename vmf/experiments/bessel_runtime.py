@@ -7,22 +7,18 @@ its tested inputs; what these inputs were, and on which hardware, is not known.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from vmf import benchmarks, special
+from vmf import special
 from vmf.benchmarks import point_sets
+from vmf.benchmarks.speed import interleaved
 from vmf.experiments import bessel_figures
 from vmf.experiments.libraries import CALLS, SLOW, TITLES, answers, available, warm_up
 from vmf.gpu import GPUUnavailableError, require_cupy
-
-# speed.py calls its neighbours by the name that their package has in a checkout.
-sys.modules.setdefault("benchmarks", benchmarks)
-from vmf.benchmarks.speed import interleaved  # noqa: E402
 
 if TYPE_CHECKING:
     from vmf.experiments.run_folder import RunFolder
