@@ -24,6 +24,12 @@ _LARGEST_SQUARED_NORM = 2.0**1000
 # Elements of a float64 work block: 2 MiB, which stays in the second-level cache.
 _BLOCK_ELEMENTS = 2**18
 
+# Coordinates of unit rows are added as whole multiples of this, see `exact_resultant`.
+_GRID = 2.0**-62
+
+# Elements of a block that is put on the grid: its float64 and int64 forms share that cache.
+_GRID_BLOCK_ELEMENTS = 2**15
+
 
 class BadRowError(ValueError):
     """A row that has no direction: it holds NaN or infinity, or is all zeros.
@@ -152,6 +158,50 @@ def row_sums(rows: Rows, weights: Vector | None) -> RowSums:
             block, part_weights, sums.resultant, sums.resultant_lo, sums.squared_norms[part]
         )
     return sums
+
+
+def exact_resultant(rows: Rows, sums: RowSums) -> tuple[Vector, Vector]:
+    """The sum of the unit rows with no rounding at all, as an unevaluated sum of two arrays.
+
+    Parameters
+    ----------
+    rows : (n, dim) float16, float32 or float64, all with usable norms
+    sums : RowSums
+        What `row_sums` gave for them without weights.
+
+    Returns
+    -------
+    hi, lo : (dim,) float64
+        hi is the sum rounded to float64 and lo the rest, exactly, for up to 2^42 rows.
+
+    Notes
+    -----
+    Each u_ij = x_ij / |x_i| in float64 is rounded to a multiple of 2^-62, of which a number above
+    2^-9 always is one: an absolute error of 1e-19, less than float64 has at 0.002. From there on
+    everything is whole numbers, so the result depends neither on the order of the rows nor on how
+    they are cut into chunks, files or machines, and adding two results in two doubles is exact too.
+    The int64 totals may wrap around. They are then right modulo 4, and the floating-point sum in
+    `sums`, which is far closer than 2, tells which of these numbers it is.
+    """
+    dim = rows.shape[1]
+    step = max(1, _GRID_BLOCK_ELEMENTS // dim)
+    scale = ((1.0 / _GRID) / np.sqrt(sums.squared_norms))[:, np.newaxis]
+    work = np.empty((min(step, rows.shape[0]), dim))
+    whole = np.empty(work.shape, np.int64)
+    total = np.zeros(dim, np.int64)
+    for start in range(0, rows.shape[0], step):
+        block = rows[start : start + step]
+        scaled, units = work[: len(block)], whole[: len(block)]
+        np.multiply(block, scale[start : start + step], out=scaled)
+        np.rint(scaled, out=scaled)
+        np.copyto(units, scaled, casting="unsafe")
+        total += np.add.reduce(units, axis=0)
+    # Both halves of the 64 bits are float64 numbers.
+    upper = (total >> 32).astype(np.float64) * (_GRID * 2.0**32)
+    lower = (total & 0xFFFFFFFF).astype(np.float64) * _GRID
+    turns = np.rint((sums.resultant + sums.resultant_lo - upper) / 4.0) * 4.0
+    hi, error = two_sum(turns, upper)
+    return two_sum(hi, error + lower)
 
 
 def usable_norms(squared_norms: Vector) -> npt.NDArray[np.bool_]:

@@ -9,7 +9,12 @@ merge through
 
 m_i = S_i/|S_i|: the dispersion within the parts plus that between their directions, as in an
 analysis of variance (Mardia & Jupp, Directional Statistics, 2000, section 10.6). Every term is
->= 0, so nothing cancels, in whatever order and from whatever chunks the rows come.
+>= 0, so nothing cancels.
+
+Without weights S is exact (see `vmf.estimation.rows.exact_resultant`), and unless the rows are very
+concentrated W - |S| is computed from it alone. R, kappa and the mean direction then have the same
+bits from whatever chunks, files, machines and in whatever order the rows come. Below 1 - R of 2^-12
+the merged dispersion takes over, whose last digits depend on the order of the merges.
 """
 
 from __future__ import annotations
@@ -31,6 +36,7 @@ from vmf.estimation.rows import (
     as_rows,
     as_weights,
     dispersion_of_each,
+    exact_resultant,
     find_fault,
     row_sums,
     scale_to_order_one,
@@ -43,8 +49,12 @@ from vmf.gpu import is_cupy
 # Below this 1 - R the dispersion is nothing but the rounding of unit vectors to float64.
 _ROUNDING_FLOOR = 2.0**-98
 
-# Above this 1 - R the subtraction W - |S| costs at most 4 bits.
+# Above this 1 - R a subtraction W - |S| of float64 numbers costs at most 4 bits.
 _SUBTRACTION_IS_FINE = 1.0 / 16.0
+
+# Above this 1 - R the difference of W and the exact |S| is right to 1e-13: rounding the norms of
+# the rows turns each unit vector into one of length 1 +- 1e-16, which averages out over rows.
+_EXACT_SUBTRACTION_IS_FINE = 2.0**-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,10 +207,12 @@ class SufficientStatistics:
         hi, error = two_sum(self.resultant, other.resultant)
         lo = error + (self.resultant_lo + other.resultant_lo)
         hi, lo = two_sum(hi, lo)
-        weight = self.weight + other.weight
-        dispersion = self.dispersion + other.dispersion + _dispersion_between(self, other)
+        count, weight = self.count + other.count, self.weight + other.weight
+        dispersion = _exact_dispersion(count, weight, hi, lo)
+        if dispersion is None:
+            dispersion = self.dispersion + other.dispersion + _dispersion_between(self, other)
         return SufficientStatistics(
-            count=self.count + other.count,
+            count=count,
             weight=weight,
             weight2=self.weight2 + other.weight2,
             resultant=hi,
@@ -349,6 +361,8 @@ def _of_rows(
     on_bad_rows: OnBadRows,
     row_numbers: npt.NDArray[np.intp],
 ) -> SufficientStatistics:
+    if rows.shape[0] == 0:
+        return SufficientStatistics.empty(rows.shape[1])
     sums = row_sums(rows, weights)
     usable = usable_norms(sums.squared_norms)
     if usable.all():
@@ -389,12 +403,15 @@ def _from_sums(rows: Rows, weights: Vector | None, sums: RowSums) -> SufficientS
         each = dispersion_of_each(rows, sums.squared_norms, direction)
         return float(np.sum(each if weights is None else weights * each))
 
+    resultant, resultant_lo = sums.resultant, sums.resultant_lo
+    if weights is None:
+        resultant, resultant_lo = exact_resultant(rows, sums)
     return statistics_from_sums(
         count=count,
         weight=count if weights is None else float(np.sum(weights)),
         weight2=count if weights is None else float(np.sum(weights * weights)),
-        resultant=sums.resultant,
-        resultant_lo=sums.resultant_lo,
+        resultant=resultant,
+        resultant_lo=resultant_lo,
         normalised=int(np.count_nonzero(off_unit)),
         dispersion_about=dispersion_about,
     )
@@ -417,11 +434,13 @@ def statistics_from_sums(
     """
     total = resultant + resultant_lo
     length = _norm(total)
-    dispersion = max(weight - length, 0.0)
-    if weight > 0 and dispersion < _SUBTRACTION_IS_FINE * weight:
-        dispersion = dispersion_about(total / length)
-        if dispersion < _ROUNDING_FLOOR * weight:
-            dispersion = 0.0
+    dispersion = _exact_dispersion(count, weight, resultant, resultant_lo)
+    if dispersion is None:
+        dispersion = max(weight - length, 0.0)
+        if weight > 0 and dispersion < _SUBTRACTION_IS_FINE * weight:
+            dispersion = dispersion_about(total / length)
+            if dispersion < _ROUNDING_FLOOR * weight:
+                dispersion = 0.0
     return SufficientStatistics(
         count=count,
         weight=weight,
@@ -431,6 +450,28 @@ def statistics_from_sums(
         normalised=normalised,
         dispersion=dispersion,
     )
+
+
+def _exact_dispersion(count: float, weight: float, hi: Vector, lo: Vector) -> float | None:
+    """W - |S| from S = hi + lo alone; None where that needs a dispersion found from the rows.
+
+    (W^2 - |S|^2) / (W + |S|) with the numerator rounded once: squares are taken without error
+    (Dekker, Numerische Mathematik 18, 1971) and summed exactly. Only for rows without weights,
+    whose S is exact.
+    """
+    length = _norm(hi + lo)
+    if count != weight or weight - length < _EXACT_SUBTRACTION_IS_FINE * weight or weight == 0:
+        return None
+    values = np.append(hi, weight)
+    square = values * values
+    split = 134217729.0 * values  # 2^27 + 1
+    upper = split - (split - values)
+    lower = values - upper
+    rest = ((upper * upper - square) + 2.0 * upper * lower) + lower * lower
+    rest[:-1] += 2.0 * hi * lo
+    small = float(rest[-1]) - float(np.sum(rest[:-1]))
+    numerator = math.fsum([float(square[-1]), small, *(-square[:-1]).tolist()])
+    return max(numerator / (weight + length), 0.0)
 
 
 def _dispersion_between(a: SufficientStatistics, b: SufficientStatistics) -> float:
