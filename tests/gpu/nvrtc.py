@@ -37,7 +37,8 @@ def compile_kernel(source: str, target: str, **defines: str | int) -> tuple[byte
         "--ptxas-options=-v",
     ]
     (status,) = nvrtc.nvrtcCompileProgram(program, len(options), [o.encode() for o in options])
-    log = b" " * _checked(nvrtc.nvrtcGetProgramLogSize(program))
+    # At least two bytes: Python shares all bytes objects of length one, and this one is written to.
+    log = bytes(max(2, _checked(nvrtc.nvrtcGetProgramLogSize(program))))
     _checked(nvrtc.nvrtcGetProgramLog(program, log))
     messages = log.rstrip(b"\0 \n").decode()
     assert status == nvrtc.nvrtcResult.NVRTC_SUCCESS, messages
@@ -47,7 +48,7 @@ def compile_kernel(source: str, target: str, **defines: str | int) -> tuple[byte
         if machine_code
         else (nvrtc.nvrtcGetPTXSize, nvrtc.nvrtcGetPTX)
     )
-    code = b" " * _checked(size(program))
+    code = bytes(max(2, _checked(size(program))))
     _checked(read(program, code))
     _checked(nvrtc.nvrtcDestroyProgram(program))
     return code, messages

@@ -43,6 +43,12 @@ def _checked(answer: tuple[object, ...]) -> object:
     return values[0] if values else None
 
 
+def _buffer(size: object) -> bytes:
+    """Return bytes of its own to be written to: an empty log has one, and Python shares all of length one."""
+    assert isinstance(size, int)
+    return bytes(max(size, 2))
+
+
 def _compile(target: str, function: str) -> tuple[bytes, str]:
     """Return the machine code (target sm_NN) or the PTX (compute_NN), and the compiler's log."""
     program = _checked(
@@ -50,7 +56,7 @@ def _compile(target: str, function: str) -> tuple[bytes, str]:
     )
     options = [*OPTIONS, f"--gpu-architecture={target}", f"-DVMF_FUNCTION={function}"]
     (status,) = nvrtc.nvrtcCompileProgram(program, len(options), [o.encode() for o in options])
-    log = b" " * _checked(nvrtc.nvrtcGetProgramLogSize(program))  # type: ignore[operator]
+    log = _buffer(_checked(nvrtc.nvrtcGetProgramLogSize(program)))
     _checked(nvrtc.nvrtcGetProgramLog(program, log))
     text = log.rstrip(b"\0 \n").decode()
     assert status == nvrtc.nvrtcResult.NVRTC_SUCCESS, text
@@ -58,7 +64,7 @@ def _compile(target: str, function: str) -> tuple[bytes, str]:
         size, read = nvrtc.nvrtcGetCUBINSize, nvrtc.nvrtcGetCUBIN
     else:
         size, read = nvrtc.nvrtcGetPTXSize, nvrtc.nvrtcGetPTX
-    code = b" " * _checked(size(program))  # type: ignore[operator]
+    code = _buffer(_checked(size(program)))
     _checked(read(program, code))
     _checked(nvrtc.nvrtcDestroyProgram(program))
     return code, text
