@@ -14,7 +14,7 @@ import pytest
 
 import vmf
 from vmf.cli import exit_codes
-from vmf.embeddings import fitting
+from vmf.passes import fitting
 
 VMF = [sys.executable, "-c", "from vmf.cli import app; app(prog_name='vmf')"]
 
@@ -40,7 +40,9 @@ def test_version():
     assert run("--version").stdout == f"vmf {vmf.__version__}\n"
 
 
-@pytest.mark.parametrize("command", ["extract", "fit", "score", "evaluate", "sample", "info"])
+@pytest.mark.parametrize(
+    "command", ["extract", "fit", "merge", "score", "evaluate", "sample", "info"]
+)
 def test_help_teaches_with_examples(command):
     out = run(command, "--help", env={**os.environ, "COLUMNS": "200"}).stdout
     assert f"vmf {command} " in out.split("For example")[1]
@@ -121,7 +123,7 @@ def test_what_the_library_raises(folder, monkeypatch, error, code, said):
     def fail(*_, **__):
         raise error
 
-    monkeypatch.setattr(fitting, "fit_files", fail)
+    monkeypatch.setattr(fitting, "fit_to_file", fail)
     result = folder.run("fit", folder / "x.npy", "-o", folder / "n.safetensors", exit_code=code)
     assert said in result.stderr
 
@@ -130,7 +132,7 @@ def test_an_unforeseen_error_shows_where_it_happened(folder, monkeypatch):
     def fail(*_, **__):
         raise ValueError("a mistake in the toolkit")
 
-    monkeypatch.setattr(fitting, "fit_files", fail)
+    monkeypatch.setattr(fitting, "fit_to_file", fail)
     result = folder.run("fit", folder / "x.npy", "-o", folder / "n.safetensors", exit_code=1)
     assert isinstance(result.exception, ValueError)
 

@@ -11,6 +11,7 @@ from vmf.cli.exit_codes import CommandGroup
 from vmf.cli.extract import extract
 from vmf.cli.fit import fit
 from vmf.cli.info import info
+from vmf.cli.merge import merge
 from vmf.cli.reproduce import reproduce
 from vmf.cli.sample import sample
 from vmf.cli.score import score
@@ -25,6 +26,7 @@ app = typer.Typer(
 )
 app.command()(extract)
 app.command()(fit)
+app.command()(merge)
 app.command()(score)
 app.command()(evaluate)
 app.command()(sample)

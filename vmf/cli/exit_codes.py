@@ -6,7 +6,8 @@
 130  interrupted (SIGINT)
 143  terminated (SIGTERM)
 
-With every code but 0 no output file has been written.
+With every code but 0 no output file has been written; a checkpoint, where one was asked for, keeps
+what was done.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from typing import Any
 
 import typer
 from typer.core import TyperGroup
+
+from vmf.passes.stopped import PassStopped
 
 FAILED = 1
 BAD_INPUT = 2
@@ -45,6 +48,9 @@ class CommandGroup(TyperGroup):
                 if not isinstance(error, (EmbeddingError, ExperimentError, ModelFileError)):
                     raise
                 _stop(BAD_INPUT, str(error))
+            except PassStopped as error:
+                interrupted = isinstance(error.__cause__, KeyboardInterrupt)
+                _stop(INTERRUPTED if interrupted else TERMINATED, str(error))
             except KeyboardInterrupt:
                 _stop(INTERRUPTED, "interrupted; no output was written")
             except BrokenPipeError:

@@ -42,12 +42,33 @@ def fit(
         ),
     ] = None,
     estimator: Annotated[
-        Estimator,
+        Estimator | None,
         typer.Option(
+            show_default="mle, or that of --update",
             help="Of kappa. mle: maximum likelihood, for many more rows than dimensions."
             " unbiased or marginal: for fewer. map: with a weak prior, for tiny classes.",
         ),
-    ] = Estimator.mle,
+    ] = None,
+    update: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="MODEL",
+            help="Add the rows to this model, which keeps what a fit needs of its own.",
+        ),
+    ] = None,
+    new_classes: Annotated[
+        bool, typer.Option("--new-classes", help="With --update: allow labels new to the model.")
+    ] = False,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Keep here what has been done, every half minute and when the fit is ended.",
+        ),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the checkpoint, if it is there.")
+    ] = False,
     column: Column = None,
     on_bad_rows: Annotated[
         BadRows,
@@ -69,29 +90,28 @@ def fit(
         vmf fit features.npy -o model.safetensors
         vmf fit part-*.parquet --column embedding -o model.safetensors
         vmf fit train.npy --labels train.csv:label --estimator unbiased -o classes.safetensors
+        vmf fit --update model.safetensors new.npy -o model.safetensors
+        vmf fit huge.npy -o model.safetensors --checkpoint fit.checkpoint --resume
         vmf fit table.csv --column '2:130' --on-bad-rows skip --json -o model.safetensors
     """
     from vmf.cli.progress import progress_bar
-    from vmf.embeddings.atomic_output import check_output
-    from vmf.embeddings.fitting import fit_files
-    from vmf.model_file import MODEL_EXTENSIONS, save_model
+    from vmf.passes.fitting import already_read, fit_to_file
 
-    inputs = list(files)
-    if labels:
-        from vmf.embeddings.labels import label_file
-
-        inputs += map(label_file, labels)
-    check_output(output, inputs, MODEL_EXTENSIONS)
+    read_before = already_read(update, files) if update else []
     with progress_bar("fitting", wanted=not quiet) as progress:
-        model = fit_files(
+        model = fit_to_file(
             files,
+            output,
             labels=labels or (),
-            estimator=estimator.value,
+            estimator=estimator.value if estimator else None,
             on_bad_rows=on_bad_rows.value,
             column=column,
+            update=update,
+            new_classes=new_classes,
+            checkpoint=checkpoint,
+            resume=resume,
             progress=progress,
         )
-    save_model(model, output)
     if quiet and not json:
         return
     from vmf.cli.report import LEVEL, model_as_json, print_json, print_model
@@ -99,6 +119,10 @@ def fit(
 
     summary = summarize(model, LEVEL)
     notes = cautions(model, summary)
+    notes += [
+        f"{name} is the name of a file that {update} has read; if it is the same one, its rows count double."
+        for name in read_before
+    ]
     if json:
         print_json({"model": str(output), **model_as_json(model, summary, notes)})
     else:

@@ -1,0 +1,125 @@
+"""What a long pass has done so far, in a file that another run can go on from.
+
+A checkpoint is a safetensors file like a model: the sufficient statistics of the rows read so far,
+and as JSON the plan (which files, labels and settings; a run with another plan is refused) and the
+number of rows. It is replaced in one rename, so it is always complete.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vmf.embeddings.atomic_output import PathLike, atomic_output
+from vmf.embeddings.errors import EmbeddingError
+from vmf.estimation.statistics import SufficientStatistics
+
+_FORMAT = "vmf-checkpoint"
+_NUMBERS = ("count", "weight", "weight2", "normalised", "skipped", "dispersion")
+_VECTORS = ("resultant", "resultant_lo")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The state of a pass between two chunks.
+
+    Attributes
+    ----------
+    plan : mapping
+        All that decides about the result, as JSON.
+    rows : int
+        Rows read so far, over all files in their order.
+    statistics : tuple of SufficientStatistics
+        Of these rows, one a class in the order of the plan.
+    """
+
+    plan: Mapping[str, Any]
+    rows: int
+    statistics: tuple[SufficientStatistics, ...]
+
+
+def save_checkpoint(checkpoint: Checkpoint, path: PathLike) -> None:
+    """Write to ``path``, all of it or nothing; OSError when the disk is full."""
+    from safetensors.numpy import save
+
+    tensors = {
+        name: np.array([getattr(s, name) for s in checkpoint.statistics], np.float64)
+        for name in (*_VECTORS, *_NUMBERS)
+    }
+    state = {"plan": checkpoint.plan, "rows": checkpoint.rows}
+    contents = save(tensors, {"format": _FORMAT, "state": json.dumps(state)})
+    with atomic_output(path) as temporary:
+        temporary.write_bytes(contents)
+
+
+def load_checkpoint(path: PathLike) -> Checkpoint:
+    """Read a checkpoint.
+
+    Raises
+    ------
+    EmbeddingError
+        When it is not one, or damaged.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(Path(path), framework="numpy") as file:
+            metadata = file.metadata() or {}
+            if metadata.get("format") != _FORMAT:
+                raise EmbeddingError(path, "is not a checkpoint of vmf fit; name another file")
+            state = json.loads(metadata["state"])
+            tensors = {name: file.get_tensor(name) for name in (*_VECTORS, *_NUMBERS)}
+        statistics = tuple(
+            SufficientStatistics(
+                count=float(tensors["count"][k]),
+                weight=float(tensors["weight"][k]),
+                weight2=float(tensors["weight2"][k]),
+                dispersion=float(tensors["dispersion"][k]),
+                resultant=tensors["resultant"][k],
+                resultant_lo=tensors["resultant_lo"][k],
+                normalised=int(tensors["normalised"][k]),
+                skipped=int(tensors["skipped"][k]),
+            )
+            for k in range(len(tensors["count"]))
+        )
+        return Checkpoint(state["plan"], int(state["rows"]), statistics)
+    except EmbeddingError:
+        raise
+    except OSError as error:
+        raise EmbeddingError(path, f"cannot be read ({error.strerror or error})") from error
+    except (SafetensorError, ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
+        raise EmbeddingError(
+            path, f"is a damaged checkpoint ({error}); remove it and begin anew"
+        ) from error
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What two plans have not in common, in words."""
+    found = []
+    for key in now:
+        if before.get(key) == now[key]:
+            continue
+        if key == "files":
+            old = {one["name"]: one for one in before.get("files", [])}
+            new = {one["name"]: one for one in now["files"]}
+            changed = [name for name in new if name in old and old[name] != new[name]]
+            found.append(
+                f"{changed[0]} has changed" if changed else "other files, or another order of them"
+            )
+        elif key == "labels":
+            found.append("other labels")
+        else:
+            found.append(f"{key} {before.get(key)}, now {now[key]}")
+    return found
+
+
+def file_entry(path: PathLike) -> dict[str, Any]:
+    """What tells whether a file is still the one that was read."""
+    status = os.stat(path)
+    return {"name": Path(path).name, "bytes": status.st_size, "changed": status.st_mtime_ns}

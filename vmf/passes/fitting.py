@@ -1,0 +1,315 @@
+"""Fits of embedding files that can be interrupted, gone on with, and added to a fitted model."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vmf.embeddings.atomic_output import PathLike, check_output
+from vmf.embeddings.embedding_file import DEFAULT_CHUNK_BYTES, EmbeddingFile, FloatRows
+from vmf.embeddings.errors import EmbeddingError
+from vmf.embeddings.fitting import (
+    _LABELLED_CHUNK_BYTES,
+    Progress,
+    _fit,
+    _labels_for,
+    _where,
+    bad_row,
+    open_files,
+)
+from vmf.estimation import BadRowError, Estimator, SufficientStatistics, statistics_by_class
+from vmf.estimation.rows import OnBadRows
+from vmf.model_file import MODEL_EXTENSIONS, Model, load_model, save_model
+from vmf.passes.checkpoint import (
+    Checkpoint,
+    differences,
+    file_entry,
+    load_checkpoint,
+    save_checkpoint,
+)
+from vmf.passes.merging import as_estimator, check_addition, load_models, merge_models
+from vmf.passes.output import claimed_output
+from vmf.passes.stopped import PassStopped
+
+if TYPE_CHECKING:
+    from vmf.embeddings.labels import Labels
+
+SECONDS_BETWEEN_CHECKPOINTS = 30.0
+
+
+def fit_to_file(
+    paths: Sequence[PathLike],
+    output: PathLike,
+    *,
+    labels: Sequence[PathLike] = (),
+    estimator: Estimator | None = None,
+    on_bad_rows: OnBadRows = "error",
+    column: str | None = None,
+    update: PathLike | None = None,
+    new_classes: bool = False,
+    checkpoint: PathLike | None = None,
+    resume: bool = False,
+    seconds: float = SECONDS_BETWEEN_CHECKPOINTS,
+    progress: Progress | None = None,
+) -> Model:
+    """Fit files as :func:`vmf.embeddings.fitting.fit_files` does, and write the model.
+
+    Parameters
+    ----------
+    paths, labels, on_bad_rows, column, progress
+        As there.
+    output : path-like
+        The model file; appears complete or not at all. One process at a time writes it.
+    estimator : str, optional
+        Of the concentration; by default that of ``update``, else "mle".
+    update : path-like, optional
+        A model that the rows are added to. ``output`` may be the same file.
+    new_classes : bool
+        With ``update``: allow labels that the model does not have.
+    checkpoint : path-like, optional
+        Where the state of the pass is kept every ``seconds``, and when it ends early. Removed when
+        the model is written.
+    resume : bool
+        Go on from the checkpoint if it is there.
+
+    Returns
+    -------
+    Model
+        Resumed or not, and with ``update`` as after one fit of all rows, with the same bits of
+        kappa; see :mod:`vmf.estimation.statistics`.
+
+    Raises
+    ------
+    EmbeddingError, ModelFileError
+        When something cannot be fitted, read, or gone on with.
+    PassStopped
+        When a signal ended the pass and there is a checkpoint.
+    """
+    inputs = [*paths]
+    if labels:
+        from vmf.embeddings.labels import label_file
+
+        inputs += map(label_file, labels)
+    check_output(output, inputs, MODEL_EXTENSIONS)
+    if checkpoint is not None:
+        check_output(checkpoint, [*inputs, output, *([] if update is None else [update])])
+    elif resume:
+        raise EmbeddingError(None, "--resume needs the file to go on from: --checkpoint FILE")
+    base = None if update is None else load_model(update)
+    with ExitStack() as claimed:
+        for written in (checkpoint, output):
+            if written is not None:
+                claimed.enter_context(claimed_output(written))
+        keeper = None if checkpoint is None else _Keeper(Path(checkpoint), resume, seconds)
+        files = open_files(paths, column)
+        if base is not None and update is not None:
+            check_addition(base, update, files[0], bool(labels), estimator)
+        # Rows that are added to a model need not have a fit of their own, as a single one has not.
+        chosen: Estimator = "map" if base is not None else estimator or "mle"
+        model = _fit_files(files, labels, chosen, on_bad_rows, column, keeper, progress)
+        if base is not None and update is not None:
+            known = set(model.classes) <= set(base.classes)
+            model = merge_models(
+                [base, model],
+                [update, paths[0] if len(paths) == 1 else f"the {len(paths)} files"],
+                estimator=estimator or as_estimator(base.estimator, update),
+                new_classes=new_classes or known,
+            )
+        save_model(model, output)
+        if checkpoint is not None:
+            Path(checkpoint).unlink(missing_ok=True)
+    return model
+
+
+def merge_to_file(
+    paths: Sequence[PathLike],
+    output: PathLike,
+    *,
+    estimator: Estimator | None = None,
+    new_classes: bool = False,
+) -> Model:
+    """Merge model files into one; see :func:`vmf.passes.merging.merge_models`."""
+    check_output(output, paths, MODEL_EXTENSIONS)
+    models = load_models(paths)
+    with claimed_output(output):
+        model = merge_models(models, paths, estimator=estimator, new_classes=new_classes)
+        save_model(model, output)
+    return model
+
+
+class _Keeper:
+    """Writes the checkpoint of one pass from time to time."""
+
+    def __init__(self, path: Path, resume: bool, seconds: float) -> None:
+        self.path = path
+        self._seconds = seconds
+        self._written = time.monotonic()
+        self._before = load_checkpoint(path) if path.exists() else None
+        if self._before is not None and not resume:
+            raise EmbeddingError(
+                path,
+                f"holds {self._before.rows} rows of a fit that was not finished; go on with"
+                " --resume, or remove it",
+            )
+
+    def begin(self, plan: dict[str, Any]) -> Checkpoint | None:
+        """The state to go on from; EmbeddingError when it belongs to another fit."""
+        if self._before is None:
+            return None
+        changed = differences(self._before.plan, plan)
+        if changed:
+            raise EmbeddingError(
+                self.path,
+                f"belongs to another fit ({'; '.join(changed)}); give the same files and options,"
+                " or remove it",
+            )
+        return self._before
+
+    def offer(self, state: Checkpoint) -> None:
+        """Write the state if it is time."""
+        if time.monotonic() - self._written >= self._seconds:
+            self.write(state)
+
+    def write(self, state: Checkpoint) -> None:
+        try:
+            save_checkpoint(state, self.path)
+        except OSError as error:
+            error.filename = str(self.path)
+            raise
+        self._written = time.monotonic()
+
+
+def _fit_files(
+    files: Sequence[EmbeddingFile],
+    labels: Sequence[PathLike],
+    estimator: Estimator,
+    on_bad_rows: OnBadRows,
+    column: str | None,
+    keeper: _Keeper | None,
+    progress: Progress | None,
+) -> Model:
+    from vmf import __version__
+
+    found = _labels_for(files, labels) if labels else None
+    statistics = _statistics(files, found, on_bad_rows, column, keeper, progress)
+    classes: list[str | None] = [None] if found is None else list(found.classes)
+    coarsest = float(max(np.finfo(file.native_dtype).eps for file in files))
+    fits = [
+        _fit(_where(files, label), one, estimator, coarsest)
+        for label, one in zip(classes, statistics, strict=True)
+    ]
+    return Model(
+        classes=tuple(classes),
+        mean_direction=np.array([one.mean_direction for one in fits]),
+        concentration=np.array([one.concentration for one in fits]),
+        standard_error=np.array([one.concentration_standard_error for one in fits]),
+        statistics=statistics,
+        estimator=estimator,
+        sources=tuple(file.path.name for file in files),
+        toolkit_version=__version__,
+    )
+
+
+def _statistics(
+    files: Sequence[EmbeddingFile],
+    labels: Labels | None,
+    on_bad_rows: OnBadRows,
+    column: str | None,
+    keeper: _Keeper | None,
+    progress: Progress | None,
+) -> tuple[SufficientStatistics, ...]:
+    """One pass over the rows of all files; one entry a class."""
+    count = 1 if labels is None else len(labels.classes)
+    plan = _plan(files, labels, on_bad_rows, column) if keeper else {}
+    empty = SufficientStatistics.empty(files[0].dimension)
+    state = Checkpoint(plan, 0, (empty,) * count)
+    if keeper:
+        state = keeper.begin(plan) or state
+    total = sum(file.rows for file in files) if progress else 0
+    memory = DEFAULT_CHUNK_BYTES if labels is None else _LABELLED_CHUNK_BYTES
+    try:
+        for file, start, rows in _chunks(files, state.rows, memory):
+            done = state.rows
+            parts: tuple[SufficientStatistics, ...]
+            try:
+                if labels is None:
+                    parts = (
+                        state.statistics[0].update(rows, on_bad_rows=on_bad_rows, first_row=start),
+                    )
+                else:
+                    by_class = statistics_by_class(
+                        rows,
+                        labels.codes[done : done + len(rows)],
+                        on_bad_rows=on_bad_rows,
+                        first_row=start,
+                        initial=dict(enumerate(state.statistics)),
+                    )
+                    parts = tuple(by_class[code] for code in range(count))
+            except BadRowError as error:
+                raise bad_row(file, error) from error
+            # One assignment, so that an interrupt finds rows and statistics that belong together.
+            state = Checkpoint(plan, done + len(rows), parts)
+            if progress:
+                progress(state.rows, total)
+            if keeper:
+                keeper.offer(state)
+    except BaseException as error:
+        if keeper and state.rows:
+            keeper.write(state)
+            if isinstance(error, (KeyboardInterrupt, SystemExit)):
+                raise PassStopped(
+                    f"stopped after {state.rows} rows, which are kept in {keeper.path}; the same"
+                    " command with --resume goes on from there"
+                ) from error
+        raise
+    return state.statistics
+
+
+def _chunks(
+    files: Sequence[EmbeddingFile], skip: int, memory: int
+) -> Iterator[tuple[EmbeddingFile, int, FloatRows]]:
+    """All chunks but for the first ``skip`` rows: (file, first row in it, rows).
+
+    Files that lie before are not opened; in the file where it goes on, rows are read and dropped,
+    which costs a tenth of what adding them would.
+    """
+    for file in files:
+        if skip and skip >= file.rows:
+            skip -= file.rows
+            continue
+        for start, rows in file.chunks(memory=memory):
+            if skip >= start + len(rows):
+                continue
+            first = max(skip - start, 0)
+            yield file, start + first, rows[first:]
+        skip = 0
+
+
+def _plan(
+    files: Sequence[EmbeddingFile], labels: Labels | None, on_bad_rows: str, column: str | None
+) -> dict[str, Any]:
+    digest = None
+    if labels is not None:
+        found = hashlib.sha256("\0".join(labels.classes).encode())
+        found.update(labels.codes.tobytes())
+        digest = found.hexdigest()
+    return {
+        "files": [file_entry(file.path) for file in files],
+        "dimension": files[0].dimension,
+        "labels": digest,
+        "bad rows": on_bad_rows,
+        "column": column,
+    }
+
+
+def already_read(update: PathLike, paths: Sequence[PathLike]) -> list[str]:
+    """Names of files that a model has among its sources; their rows may count double."""
+    sources = set(load_model(update).sources)
+    return [os.path.basename(os.fspath(path)) for path in paths if Path(path).name in sources]

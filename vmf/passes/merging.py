@@ -1,0 +1,211 @@
+"""Models added to each other through the sufficient statistics that they keep."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from typing import get_args
+
+import numpy as np
+
+from vmf import __version__
+from vmf.embeddings.atomic_output import PathLike
+from vmf.embeddings.embedding_file import EmbeddingFile
+from vmf.embeddings.errors import EmbeddingError
+from vmf.estimation import DegenerateFitError, Estimator, FitResult, SufficientStatistics, fit
+from vmf.model_file import Model, load_model
+
+
+def load_models(paths: Sequence[PathLike]) -> list[Model]:
+    """Read models that are to be merged.
+
+    Raises
+    ------
+    EmbeddingError
+        When one is given twice.
+    ModelFileError
+        See :func:`vmf.model_file.load_model`.
+    """
+    models = [load_model(path) for path in paths]
+    for position, path in enumerate(paths):
+        if any(os.path.samefile(path, earlier) for earlier in paths[:position]):
+            raise EmbeddingError(path, "is given twice; its rows would count double")
+    return models
+
+
+def merge_models(
+    models: Sequence[Model],
+    names: Sequence[PathLike],
+    *,
+    estimator: Estimator | None = None,
+    new_classes: bool = False,
+) -> Model:
+    """Fit one model to the rows of several, without the rows.
+
+    Parameters
+    ----------
+    models : sequence of Model
+        Of the same dimension, from :func:`vmf.model_file.load_model`.
+    names : sequence of path-like
+        What to call each in a message.
+    estimator : str, optional
+        Of the concentration; by default that of the models, which must then be the same.
+    new_classes : bool
+        Take the classes of all models together. Without it each model must have the same ones.
+
+    Returns
+    -------
+    Model
+        As one fit of all rows: the same bits of kappa and of the mean direction, unless 1 - R is
+        below 2^-12; see :mod:`vmf.estimation.statistics`.
+
+    Raises
+    ------
+    EmbeddingError
+        When they do not fit together; one line that says why.
+    """
+    first = models[0]
+    for model, name in zip(models, names, strict=True):
+        _check_pair(first, names[0], model, name, estimator, new_classes)
+    chosen = estimator or as_estimator(first.estimator, names[0])
+    statistics: dict[str | None, SufficientStatistics] = {}
+    for label in _classes(models):
+        parts = [
+            model.statistics[model.classes.index(label)]
+            for model in models
+            if label in model.classes
+        ]
+        total = parts[0]
+        for part in parts[1:]:
+            total += part
+        statistics[label] = total
+    sources = dict.fromkeys(source for model in models for source in model.sources)
+    return model_of(statistics, chosen, tuple(sources), names[0])
+
+
+def model_of(
+    statistics: dict[str | None, SufficientStatistics],
+    estimator: Estimator,
+    sources: tuple[str, ...],
+    name: PathLike,
+) -> Model:
+    """Solve for every class; `name` stands in the message when one has no fit."""
+    fits = []
+    for label, found in statistics.items():
+        where = name if label is None else f"{os.fspath(name)}, class {label!r}"
+        fits.append(_fit(where, found, estimator))
+    return Model(
+        classes=tuple(statistics),
+        mean_direction=np.array([one.mean_direction for one in fits]),
+        concentration=np.array([one.concentration for one in fits]),
+        standard_error=np.array([one.concentration_standard_error for one in fits]),
+        statistics=tuple(statistics.values()),
+        estimator=estimator,
+        sources=sources,
+        toolkit_version=__version__,
+    )
+
+
+def _fit(where: PathLike, statistics: SufficientStatistics, estimator: Estimator) -> FitResult:
+    try:
+        return fit(statistics, estimator)
+    except DegenerateFitError as error:
+        raise EmbeddingError(where, str(error)) from error
+
+
+def _check_pair(
+    first: Model,
+    first_name: PathLike,
+    model: Model,
+    name: PathLike,
+    estimator: str | None,
+    new_classes: bool,
+) -> None:
+    other = os.fspath(first_name)
+    _check_mergeable(model, name)
+    if model.dimension != first.dimension:
+        raise EmbeddingError(
+            name,
+            f"has dimension {model.dimension}, but {other} has {first.dimension}; only models of"
+            " the same network can be merged",
+        )
+    if (model.classes[0] is None) != (first.classes[0] is None):
+        with_classes, without = (other, name) if model.classes[0] is None else (name, other)
+        raise EmbeddingError(
+            without, f"has no classes, but {os.fspath(with_classes)} has; fit both with --labels"
+        )
+    missing = sorted(set(map(str, model.classes)) ^ set(map(str, first.classes)))
+    if missing and not new_classes:
+        raise EmbeddingError(
+            name,
+            f"has not the same classes as {other} (only one has {', '.join(missing[:5])}"
+            f"{', ...' if len(missing) > 5 else ''}); take all together with --new-classes",
+        )
+    if estimator is None and model.estimator != first.estimator:
+        raise EmbeddingError(
+            name,
+            f"was fitted with estimator {model.estimator!r}, {other} with {first.estimator!r};"
+            " choose one with --estimator",
+        )
+
+
+def check_addition(
+    model: Model,
+    name: PathLike,
+    file: EmbeddingFile,
+    with_labels: bool,
+    estimator: Estimator | None,
+) -> None:
+    """Refuse, before it is read, a file whose rows cannot be added to a model; EmbeddingError."""
+    _check_mergeable(model, name)
+    if estimator is None:
+        as_estimator(model.estimator, name)
+    if file.dimension != model.dimension:
+        raise EmbeddingError(
+            file.path,
+            f"has dimension {file.dimension}, the model {os.fspath(name)} {model.dimension}; add"
+            " embeddings from the network that the model was fitted to",
+        )
+    if with_labels != (model.classes[0] is not None):
+        raise EmbeddingError(
+            name,
+            "has no classes; leave out --labels"
+            if with_labels
+            else "has classes; give the classes of the new rows with --labels",
+        )
+
+
+def _check_mergeable(model: Model, name: PathLike) -> None:
+    if model.kind != "classes":
+        raise EmbeddingError(
+            name, "is a mixture; its components have no counterpart among other rows"
+        )
+    if any(not math.isclose(s.weight, s.count) for s in model.statistics):
+        raise EmbeddingError(
+            name, "was fitted to weighted rows, whose weights may be on another scale"
+        )
+
+
+def as_estimator(text: str, name: PathLike) -> Estimator:
+    """An estimator that works on each class alone, which a tied or a given kappa does not."""
+    known: tuple[Estimator, ...] = get_args(Estimator)
+    for one in known:
+        if one == text:
+            return one
+    raise EmbeddingError(
+        name,
+        f"has concentrations by {text!r}, which cannot be repeated for more rows; choose an"
+        " estimator with --estimator",
+    )
+
+
+def _classes(models: Sequence[Model]) -> list[str | None]:
+    """All labels: in numeric order when all are whole numbers, else alphabetical."""
+    from vmf.embeddings.labels import Labels, join_labels
+
+    if models[0].classes == (None,):
+        return [None]
+    none = np.empty(0, np.int32)
+    parts = [Labels([str(label) for label in model.classes], none) for model in models]
+    return list(join_labels(parts).classes)
