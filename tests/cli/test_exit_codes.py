@@ -153,8 +153,7 @@ def test_a_terminal_gets_a_progress_bar_and_a_pipe_none(folder, monkeypatch):
     np.save(folder / "x.npy", np.tile(rows, (100, 1)))
     slow = (
         "import vmf.cli.progress as p, time, sys\np._DELAY_SECONDS = 0\n"
-        "from vmf.embeddings.embedding_file import EmbeddingFile as E\n"
-        "E.chunks.__kwdefaults__ = {'memory': 1000}\n"
+        "from vmf.passes import fitting\nfitting.DEFAULT_CHUNK_BYTES = 1000\n"
         "from vmf.cli import app\napp(sys.argv[1:], prog_name='vmf')\n"
     )
     arguments = ["fit", str(folder / "x.npy"), "-o", str(folder / "n.safetensors")]
@@ -168,6 +167,7 @@ def test_a_terminal_gets_a_progress_bar_and_a_pipe_none(folder, monkeypatch):
     assert done.returncode == 0
     assert "fitting" in drawn
     assert "100%" in drawn
+    assert "MB/s" in drawn
     assert b"fitting" not in done.stdout
     piped = subprocess.run(command, capture_output=True)
     assert piped.stderr == b""

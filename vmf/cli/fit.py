@@ -94,11 +94,11 @@ def fit(
         vmf fit huge.npy -o model.safetensors --checkpoint fit.checkpoint --resume
         vmf fit table.csv --column '2:130' --on-bad-rows skip --json -o model.safetensors
     """
-    from vmf.cli.progress import progress_bar
+    from vmf.cli.progress import progress_bar, stored_bytes
     from vmf.passes.fitting import already_read, fit_to_file
 
     read_before = already_read(update, files) if update else []
-    with progress_bar("fitting", wanted=not quiet) as progress:
+    with progress_bar("fitting", wanted=not quiet, size=stored_bytes(files)) as progress:
         model = fit_to_file(
             files,
             output,

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 _DELAY_SECONDS = 0.5
 
 
 @contextmanager
 def progress_bar(
-    verb: str, *, wanted: bool, unit: str = "rows"
+    verb: str, *, wanted: bool, unit: str = "rows", size: int | None = None
 ) -> Iterator[Callable[[int, int], None] | None]:
-    """Give a function of (done, in all), counted in `unit`, or None without a terminal to draw on."""
+    """Give a function of (done, in all), counted in `unit`, or None without a terminal to draw on.
+
+    `size`, the bytes of all units as stored, adds bytes a second to the bar.
+    """
     if not wanted or not sys.stderr.isatty():
         yield None
         return
@@ -25,14 +29,24 @@ def progress_bar(
         def report(done: int, total: int) -> None:
             nonlocal draw
             if draw is None and time.monotonic() - begin > _DELAY_SECONDS:
-                draw = _open_bar(stack, verb, unit)
+                draw = _open_bar(stack, verb, unit, size)
             if draw is not None:
                 draw(done, total)
 
         yield report
 
 
-def _open_bar(stack: ExitStack, verb: str, unit: str) -> Callable[[int, int], None]:
+def stored_bytes(paths: Iterable[Path]) -> int | None:
+    """Bytes of some files; None when one is no file of this machine."""
+    paths = list(paths)
+    if not all(path.is_file() for path in paths):
+        return None
+    return sum(path.stat().st_size for path in paths)
+
+
+def _open_bar(
+    stack: ExitStack, verb: str, unit: str, size: int | None
+) -> Callable[[int, int], None]:
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -47,7 +61,12 @@ def _open_bar(stack: ExitStack, verb: str, unit: str) -> Callable[[int, int], No
 
     class Rate(ProgressColumn):
         def render(self, task: Task) -> Text:
-            return Text(f"{task.speed:,.0f} {unit}/s" if task.speed else "")
+            if not task.speed:
+                return Text("")
+            text = f"{task.speed:,.0f} {unit}/s"
+            if size is not None and task.total:
+                text += f" {task.speed * size / task.total / 1e6:,.1f} MB/s"
+            return Text(text)
 
     bar = stack.enter_context(
         Progress(

@@ -1,4 +1,4 @@
-"""``vmf score``: a model and a file to a table of scores."""
+"""``vmf score``: a model and files to a table of scores."""
 
 from __future__ import annotations
 
@@ -13,9 +13,12 @@ from vmf.cli.options import BadRows, Column, Json, Quiet
 
 def score(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="A model from vmf fit.")],
-    file: Annotated[
-        Path,
-        typer.Argument(metavar="FILE", help="Embeddings of the same network, one row each."),
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE",
+            help="Embeddings of the same network, one row each; several are taken together.",
+        ),
     ],
     output: Annotated[
         Path,
@@ -23,6 +26,14 @@ def score(
             "--output", "-o", metavar="SCORES", help="A .csv, .tsv, .parquet or .npy file."
         ),
     ],
+    ids: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE[:COLUMN]",
+            help="One id a row (.npy, .txt, .csv, .parquet) for the column id, else the number of"
+            " the row.",
+        ),
+    ] = None,
     column: Column = None,
     on_bad_rows: Annotated[
         BadRows,
@@ -34,9 +45,9 @@ def score(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Score each row of a file under a model; one line a row, in the order of the file.
+    """Score each row of files under a model; one line a row, in the order of the rows.
 
-    The table has these columns, beside the number of the row:
+    The table has these columns, beside **id**, the number of the row or what --ids gives:
 
     - **log_density**: log of the model's density at the row's direction. Higher = more
       in-distribution. In high dimension it is far above 0; only differences mean something.
@@ -47,20 +58,21 @@ def score(
     For example:
 
         vmf score model.safetensors new.npy -o scores.csv
-        vmf score model.safetensors new.parquet --column embedding -o scores.parquet
+        vmf score model.safetensors new.parquet --column embedding --ids new.parquet:id -o scores.parquet
     """
-    from vmf.cli.progress import progress_bar
+    from vmf.cli.progress import progress_bar, stored_bytes
     from vmf.cli.report import print_fields, print_json
     from vmf.embeddings.atomic_output import check_output
-    from vmf.embeddings.scoring import score_file
     from vmf.model_file import load_model
+    from vmf.passes.scoring import score_to_file
 
-    check_output(output, [model, file])
-    with progress_bar("scoring", wanted=not quiet) as progress:
-        done = score_file(
+    check_output(output, [model, *files])
+    with progress_bar("scoring", wanted=not quiet, size=stored_bytes(files)) as progress:
+        done = score_to_file(
             load_model(model),
-            file,
+            files,
             output,
+            ids=ids,
             column=column,
             on_bad_rows=on_bad_rows.value,
             progress=progress,
@@ -69,7 +81,7 @@ def score(
         print_json({"scores": str(output), **asdict(done)})
     elif not quiet:
         print_fields(
-            f"{file.name} -> {output}",
+            f"{files[0].name if len(files) == 1 else f'{len(files)} files'} -> {output}",
             [
                 ("rows", str(done.rows)),
                 ("rows normalised", str(done.normalised)),
