@@ -68,7 +68,7 @@ def _scipy(p: int, kappa: float, rows: Array, x: Array) -> dict[str, float]:
 def _vmf(p: int, kappa: float, rows: Array, x: Array) -> dict[str, float]:
     law = vmf.VonMisesFisher(_unit(p, 0), kappa)
     return {
-        "fit": float(vmf.VonMisesFisher.fit(rows).concentration),
+        "fit": float(vmf.VonMisesFisher.fit(rows, estimator="mle").concentration),
         "logpdf": float(law.logpdf(x)),
         "entropy": float(law.entropy()),
     }

@@ -21,7 +21,7 @@ def model_of(tmp_path, rows, **how):
 
 def test_the_numbers_are_those_of_the_statistics(tmp_path):
     rows = vmf.VonMisesFisher(np.eye(5)[0], 12.0).sample(300, RNG)
-    model = model_of(tmp_path, rows)
+    model = model_of(tmp_path, rows, estimator="mle")
     (one,) = summarize(model, 0.9)
     statistics = vmf.SufficientStatistics.from_rows(rows)
     assert (one.rows, one.normalised, one.skipped, one.label) == (300, 0, 0, None)
@@ -65,7 +65,7 @@ def test_cautions_say_what_happened(tmp_path):
 
 def test_a_caution_where_maximum_likelihood_misleads(tmp_path):
     rows = vmf.VonMisesFisher(np.eye(2000)[0], 600.0).sample(20, RNG)
-    model = model_of(tmp_path, rows)
+    model = model_of(tmp_path, rows, estimator="mle")
     said = " ".join(cautions(model, summarize(model)))
     assert "biased upwards; use --estimator unbiased" in said
     model = model_of(tmp_path, rows, estimator="unbiased")

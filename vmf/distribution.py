@@ -61,7 +61,7 @@ class VonMisesFisher:
     >>> from vmf import VonMisesFisher
     >>> true = VonMisesFisher(np.eye(2048)[0], 500.0)
     >>> rows = true.sample(10_000, rng=1)
-    >>> fitted = VonMisesFisher.fit(rows, estimator="unbiased")
+    >>> fitted = VonMisesFisher.fit(rows)
     >>> low, high = fitted.fit_.concentration_interval(0.99)
     >>> low < 500.0 < high
     True
@@ -96,7 +96,7 @@ class VonMisesFisher:
         cls,
         X: npt.ArrayLike,
         weights: npt.ArrayLike | None = None,
-        estimator: Estimator = "mle",
+        estimator: Estimator = "unbiased",
         prior: ConjugatePrior | None = None,
         *,
         on_bad_rows: OnBadRows = "error",
@@ -111,8 +111,8 @@ class VonMisesFisher:
         weights : (rows,) array_like, optional
             Finite and >= 0; importances, whose common scale is irrelevant (but next to a prior).
         estimator : str
-            "mle" for many more rows than dimensions, "unbiased" or "marginal" otherwise, "map"
-            with a prior. See `vmf.estimation.fit_concentration`.
+            "unbiased" or "marginal" for any number of rows, "mle" (maximum likelihood), which comes
+            out too large for few rows, "map" with a prior. See `vmf.estimation.fit_concentration`.
         prior : ConjugatePrior, optional
             For "map".
         on_bad_rows : {"error", "skip"}
@@ -134,7 +134,7 @@ class VonMisesFisher:
     def from_statistics(
         cls,
         statistics: SufficientStatistics,
-        estimator: Estimator = "mle",
+        estimator: Estimator = "unbiased",
         prior: ConjugatePrior | None = None,
     ) -> VonMisesFisher:
         """Fit from statistics that were gathered in chunks; parameters and errors as for `fit`."""

@@ -31,7 +31,7 @@ def test_the_model_and_the_numbers_are_those_of_the_library(folder, rows):
 def test_text_for_people(folder, rows):
     result = folder.run("fit", folder / "x.npy", "-o", folder / "n.safetensors")
     kappa = fit(vmf.SufficientStatistics.from_rows(rows)).concentration
-    assert f"kappa (mle)                {kappa:.10g}\n" in result.stdout
+    assert f"kappa (unbiased)           {kappa:.10g}\n" in result.stdout
     assert "mean resultant length R" in result.stdout
     assert "95 % interval of kappa" in result.stdout
     assert "rows                       200\n" in result.stdout

@@ -30,7 +30,7 @@ def test_the_fit_of_a_file_is_the_fit_of_its_rows(save):
     assert model.concentration[0] == expected.concentration
     assert model.standard_error[0] == expected.concentration_standard_error
     assert model.statistics[0].count == 500
-    assert (model.estimator, model.sources) == ("mle", ("x.npy",))
+    assert (model.estimator, model.sources) == ("unbiased", ("x.npy",))
     assert model.toolkit_version == vmf.__version__
 
 

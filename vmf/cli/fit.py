@@ -44,9 +44,10 @@ def fit(
     estimator: Annotated[
         Estimator | None,
         typer.Option(
-            show_default="mle, or that of --update",
-            help="Of kappa. mle: maximum likelihood, for many more rows than dimensions."
-            " unbiased or marginal: for fewer. map: with a weak prior, for tiny classes.",
+            show_default="unbiased, or that of --update",
+            help="Of kappa. unbiased or marginal: for any number of rows. mle: maximum likelihood, the"
+            " same for many more rows than dimensions, too large for fewer. map: with a weak prior,"
+            " for tiny classes.",
         ),
     ] = None,
     update: Annotated[

@@ -39,7 +39,7 @@ def fit_files(
     paths: Sequence[PathLike],
     *,
     labels: Sequence[PathLike] = (),
-    estimator: Estimator = "mle",
+    estimator: Estimator = "unbiased",
     on_bad_rows: OnBadRows = "error",
     column: str | None = None,
     progress: Progress | None = None,

@@ -127,7 +127,7 @@ def map_estimate(statistics: SufficientStatistics, prior: ConjugatePrior | None 
 
 def fit_concentration(
     statistics: SufficientStatistics,
-    estimator: Estimator = "mle",
+    estimator: Estimator = "unbiased",
     prior: ConjugatePrior | None = None,
 ) -> float:
     """Return the estimate of kappa that `estimator` names.

@@ -91,7 +91,7 @@ class FitResult:
 
 def fit(
     statistics: SufficientStatistics,
-    estimator: Estimator = "mle",
+    estimator: Estimator = "unbiased",
     prior: ConjugatePrior | None = None,
 ) -> FitResult:
     """Fit a von Mises-Fisher distribution to sufficient statistics.
@@ -100,8 +100,8 @@ def fit(
     ----------
     statistics : SufficientStatistics
     estimator : str
-        "mle" where rows are many for their dimension, "unbiased" or "marginal" otherwise, "map"
-        with a prior; see `fit_concentration` for all.
+        "unbiased" or "marginal" for any number of rows, "mle" where they are many for their
+        dimension, "map" with a prior; see `fit_concentration` for all.
     prior : ConjugatePrior, optional
         For "map"; default one pseudo-row without direction.
 

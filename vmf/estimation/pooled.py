@@ -24,7 +24,7 @@ from vmf.estimation.statistics import SufficientStatistics
 
 def pooled_concentration(
     statistics: Sequence[SufficientStatistics],
-    estimator: Estimator = "mle",
+    estimator: Estimator = "unbiased",
     prior: ConjugatePrior | None = None,
 ) -> float:
     """Return the kappa that sets of rows with different mean directions share.

@@ -154,9 +154,9 @@ def fitted_features(data: FeatureSet) -> Fitted:
         parts = statistics_by_class(rows, use, initial=parts)
     whole = sum(parts.values(), SufficientStatistics.empty(data.dimension))
     read = time.perf_counter()
-    result = fit(whole)
+    result = fit(whole, "mle")
     solved = time.perf_counter()
-    by_class = {int(code): fit(part) for code, part in parts.items() if code != _ALL}
+    by_class = {int(code): fit(part, "mle") for code, part in parts.items() if code != _ALL}
     return Fitted(data, result, by_class, read - begin, solved - read)
 
 
@@ -250,7 +250,8 @@ def _by_command(path: Path) -> tuple[float, float]:
 
     with tempfile.TemporaryDirectory() as folder:
         output = str(Path(folder) / "model.safetensors")
-        app(["fit", str(path), "--output", output, "--quiet"], standalone_mode=False)
+        arguments = ["fit", str(path), "--estimator", "mle", "--output", output, "--quiet"]
+        app(arguments, standalone_mode=False)
         model = load_model(output)
     return float(model.statistics[0].mean_resultant_length), float(model.concentration[0])
 
@@ -320,7 +321,7 @@ def _unit_rows(data: FeatureSet, most: int, folder: Path) -> tuple[Path, float, 
     unit /= np.linalg.norm(unit, axis=1, keepdims=True)
     path = folder / "rows.npy"
     np.save(path, unit, allow_pickle=False)
-    return path, VonMisesFisher.fit(unit).concentration, count
+    return path, VonMisesFisher.fit(unit, estimator="mle").concentration, count
 
 
 def reach_rows(data: FeatureSet, config: VMFCifar10) -> list[Row]:

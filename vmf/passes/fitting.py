@@ -68,7 +68,7 @@ def fit_to_file(
     output : path-like
         The model file; appears complete or not at all. One process at a time writes it.
     estimator : str, optional
-        Of the concentration; by default that of ``update``, else "mle".
+        Of the concentration; by default that of ``update``, else "unbiased".
     update : path-like, optional
         A model that the rows are added to. ``output`` may be the same file.
     new_classes : bool
@@ -112,7 +112,7 @@ def fit_to_file(
         if base is not None and update is not None:
             check_addition(base, update, files[0], bool(labels), estimator)
         # Rows that are added to a model need not have a fit of their own, as a single one has not.
-        chosen: Estimator = "map" if base is not None else estimator or "mle"
+        chosen: Estimator = "map" if base is not None else estimator or "unbiased"
         model = _fit_files(files, labels, chosen, on_bad_rows, column, keeper, progress)
         if base is not None and update is not None:
             known = set(model.classes) <= set(base.classes)
