@@ -83,7 +83,9 @@ def test_another_estimator_may_be_chosen(tmp_path, parts):
     models = [tmp_path / "a.safetensors", tmp_path / "c.safetensors"]
     merged = merge_to_file(models, tmp_path / "m.safetensors", estimator="unbiased")
     assert numbers(merged) == numbers(whole)
-    with pytest.raises(EmbeddingError, match=r"c\.safetensors.*'marginal', .*'mle'; .*--estimator"):
+    with pytest.raises(
+        EmbeddingError, match=r"c\.safetensors.*'marginal', .*'unbiased'; .*--estimator"
+    ):
         merge_to_file(models, tmp_path / "m.safetensors")
 
 

@@ -97,8 +97,10 @@ def as_model(estimator: VMFClassifier | VMFMixture) -> Model:
                 "a model file keeps the shares of the rows as weights; fit with weights='free'"
             )
         statistics = tuple(estimator.statistics_)
-        kind = "components"
         count = len(statistics)
+        kind = (
+            "components" if count > 1 else "classes"
+        )  # of one distribution, as `vmf fit` writes it
         classes = (None,) if count == 1 else tuple(str(k) for k in range(count))
     for name, one in zip(classes, statistics, strict=True):
         if not one.weight > 0:
