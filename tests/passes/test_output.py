@@ -54,22 +54,67 @@ def test_the_lock_ends_with_its_process(tmp_path, holder, number):
     assert {p.name for p in tmp_path.iterdir()} == {".o.csv.mine.part"}
 
 
-def test_a_write_error_names_the_file_and_leaves_nothing(tmp_path):
+VMF = [sys.executable, "-c", "from vmf.cli import app; app(prog_name='vmf')"]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Rows in x.npy and their model, both larger than the limit below."""
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).standard_normal((2000, 500)))
+    subprocess.run(
+        [*VMF, "fit", "-q", str(tmp_path / "x.npy"), "-o", str(tmp_path / "m.safetensors")],
+        check=True,
+    )
+    return tmp_path
+
+
+def limit_of_four_kilobytes() -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+
+
+@pytest.mark.parametrize("there_before", [False, True])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "fit x.npy -o new.safetensors",
+        "fit --update m.safetensors x.npy -o new.safetensors",
+        "merge m.safetensors -o new.safetensors",
+        "score m.safetensors x.npy -o new.csv",
+        "score m.safetensors x.npy -o new.npy",
+        "score m.safetensors x.npy -o new.parquet",
+        "fit x.npy -o other.safetensors --checkpoint new.checkpoint",
+    ],
+)
+def test_a_write_error_names_the_file_and_leaves_nothing(folder, command, there_before):
     """A limit on the size of files ends a write as a full disk does, with another word."""
-    rows = np.random.default_rng(0).standard_normal((100, 1000))
-    np.save(tmp_path / "x.npy", rows)
-
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
-
-    vmf = [sys.executable, "-c", "from vmf.cli import app; app(prog_name='vmf')"]
-    output = tmp_path / "m.safetensors"
+    arguments = command.split()
+    name = arguments[-1]
+    if there_before and not name.endswith("checkpoint"):
+        (folder / name).write_text("from before")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    driver = "from vmf.passes import fitting as f\n"
+    driver += "f.fit_to_file.__kwdefaults__['seconds'] = 0.0\n" + VMF[2]
     done = subprocess.run(
-        [*vmf, "fit", str(tmp_path / "x.npy"), "-o", str(output)],
+        [sys.executable, "-c", driver, *arguments],
         capture_output=True,
         text=True,
-        preexec_fn=limit,
+        cwd=folder,
+        preexec_fn=limit_of_four_kilobytes,
     )
     assert done.returncode == 1
-    assert done.stderr == f"vmf: error: {output}: {os.strerror(27)}; no output was written\n"
-    assert [path.name for path in tmp_path.iterdir()] == ["x.npy"]
+    assert done.stderr.startswith(f"vmf: error: {name}: ")
+    assert os.strerror(27) in done.stderr
+    assert done.stderr.endswith("; no output was written\n")
+    assert done.stderr.count("\n") == 1
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_command_on_a_locked_output_is_one_line(folder):
+    with claimed_output(folder / "s.csv"):
+        command = ["score", "m.safetensors", "x.npy", "-o", "s.csv"]
+        done = subprocess.run([*VMF, *command], capture_output=True, text=True, cwd=folder)
+    assert done.returncode == 2
+    assert done.stderr.startswith(
+        f"vmf: error: s.csv: is being written by process {os.getpid()} on"
+    )
+    assert not (folder / "s.csv").exists()
