@@ -14,7 +14,8 @@ analysis of variance (Mardia & Jupp, Directional Statistics, 2000, section 10.6)
 Without weights S is exact (see `vmf.estimation.rows.exact_resultant`), and unless the rows are very
 concentrated W - |S| is computed from it alone. R, kappa and the mean direction then have the same
 bits from whatever chunks, files, machines and in whatever order the rows come. Below 1 - R of 2^-12
-the merged dispersion takes over, whose last digits depend on the order of the merges.
+the merged dispersion takes over, whose last digits depend on the order of the merges. Weighted rows
+and rows on a GPU are added with compensation, which leaves such digits too.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ class SufficientStatistics:
         Sum of the squared weights.
     resultant, resultant_lo : (dim,) float64
         S = sum_i w_i x_i / |x_i| as the unevaluated sum of two arrays. The second holds the
-        rounding errors of the additions, so that the size of the chunks hardly matters.
+        rest that float64 has no room for; without weights the two are the exact sum.
     normalised : int
         Rows whose norm was off 1 by more than 1e-5 (1e-3 in float16) and that were divided by it.
     skipped : int
