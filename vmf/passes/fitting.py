@@ -277,8 +277,7 @@ def _chunks(
 ) -> Iterator[tuple[EmbeddingFile, int, FloatRows]]:
     """All chunks but for the first ``skip`` rows: (file, first row in it, rows).
 
-    Files that lie before are not opened; in the file where it goes on, rows are read and dropped,
-    which costs a tenth of what adding them would.
+    Files that lie before are not opened; in the file where it goes on, rows are read and dropped.
     """
     for file in files:
         if skip and skip >= file.rows:
