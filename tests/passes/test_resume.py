@@ -15,8 +15,8 @@ import pytest
 
 from tests.passes.test_merging import numbers
 from vmf.embeddings import EmbeddingError
+from vmf.embeddings import fitting as reading
 from vmf.model_file import load_model
-from vmf.passes import fitting
 from vmf.passes.checkpoint import load_checkpoint
 from vmf.passes.fitting import fit_to_file
 from vmf.passes.stopped import PassStopped
@@ -27,8 +27,9 @@ ROWS, DIMENSION = 4000, 40
 DRIVER = """
 import sys
 from vmf.embeddings.embedding_file import EmbeddingFile
+from vmf.embeddings import fitting as reading
 from vmf.passes import fitting
-fitting.DEFAULT_CHUNK_BYTES = fitting._LABELLED_CHUNK_BYTES = int(sys.argv[1])
+reading.DEFAULT_CHUNK_BYTES = reading._LABELLED_CHUNK_BYTES = int(sys.argv[1])
 fitting._Keeper.offer = lambda self, state: self.write(state)
 from vmf.cli import app
 app(sys.argv[2:], prog_name='vmf')
@@ -128,7 +129,7 @@ def test_a_signal_keeps_what_was_done_and_says_how_to_go_on(folder, number, code
 @pytest.fixture
 def stopped(folder, monkeypatch) -> Path:
     """The folder after a fit that was interrupted at the 1600th row."""
-    monkeypatch.setattr(fitting, "DEFAULT_CHUNK_BYTES", 100 * 4 * DIMENSION)
+    monkeypatch.setattr(reading, "DEFAULT_CHUNK_BYTES", 100 * 4 * DIMENSION)
 
     def interrupt(done: int, total: int) -> None:
         if done >= 1600:
@@ -177,7 +178,7 @@ def test_a_damaged_checkpoint_is_refused(stopped):
 
 
 def test_a_bad_row_keeps_the_rows_before_it(folder, monkeypatch):
-    monkeypatch.setattr(fitting, "DEFAULT_CHUNK_BYTES", 100 * 4 * DIMENSION)
+    monkeypatch.setattr(reading, "DEFAULT_CHUNK_BYTES", 100 * 4 * DIMENSION)
     rows = np.load(folder / "b.npy")
     rows[1000] = np.nan
     np.save(folder / "b.npy", rows)

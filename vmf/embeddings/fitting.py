@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -75,26 +75,15 @@ def fit_files(
         When a file, its labels or its rows cannot be fitted; one line that says where and why.
     """
     files = open_files(paths, column)
-    statistics = (
-        _by_class(files, _labels_for(files, labels), on_bad_rows, progress)
-        if labels
-        else {None: _of_all(files, on_bad_rows, progress)}
-    )
-    coarsest = float(max(np.finfo(file.native_dtype).eps for file in files))
-    fits = [
-        _fit(_where(files, label), found, estimator, coarsest)
-        for label, found in statistics.items()
-    ]
-    return Model(
-        classes=tuple(statistics),
-        mean_direction=np.array([one.mean_direction for one in fits]),
-        concentration=np.array([one.concentration for one in fits]),
-        standard_error=np.array([one.concentration_standard_error for one in fits]),
-        statistics=tuple(statistics.values()),
-        estimator=estimator,
-        sources=tuple(file.path.name for file in files),
-        toolkit_version=_toolkit_version(),
-    )
+    found = labels_for(files, labels) if labels else None
+    total = sum(file.rows for file in files) if progress else 0
+    statistics = nothing_read(files, found)
+    running = running_statistics(files, found, statistics, on_bad_rows=on_bad_rows)
+    for done, so_far in running:
+        statistics = so_far
+        if progress:
+            progress(done, total)
+    return fitted_model(files, found, statistics, estimator)
 
 
 def open_files(paths: Sequence[PathLike], column: str | None = None) -> list[EmbeddingFile]:
@@ -132,64 +121,116 @@ def bad_row(file: EmbeddingFile, error: BadRowError) -> EmbeddingError:
     )
 
 
-def _of_all(
-    files: Sequence[EmbeddingFile], on_bad_rows: OnBadRows, progress: Progress | None
-) -> SufficientStatistics:
-    statistics = SufficientStatistics.empty(files[0].dimension)
-
-    def add(start: int, rows: FloatRows, first_label: int) -> None:
-        nonlocal statistics
-        statistics = statistics.update(rows, on_bad_rows=on_bad_rows, first_row=start)
-
-    _read_all(files, add, progress)
-    return statistics
+def nothing_read(
+    files: Sequence[EmbeddingFile], labels: Labels | None
+) -> tuple[SufficientStatistics, ...]:
+    """Statistics of no rows, one a class; one in all without labels."""
+    count = 1 if labels is None else len(labels.classes)
+    return (SufficientStatistics.empty(files[0].dimension),) * count
 
 
-def _by_class(
+def running_statistics(
     files: Sequence[EmbeddingFile],
-    labels: Labels,
+    labels: Labels | None,
+    statistics: tuple[SufficientStatistics, ...],
+    *,
     on_bad_rows: OnBadRows,
-    progress: Progress | None,
-) -> dict[str | None, SufficientStatistics]:
-    statistics: dict[Any, SufficientStatistics] = {
-        code: SufficientStatistics.empty(files[0].dimension) for code in range(len(labels.classes))
-    }
+    done: int = 0,
+) -> Iterator[tuple[int, tuple[SufficientStatistics, ...]]]:
+    """Yield the rows read so far, over all files, and their statistics, after every chunk.
 
-    def add(start: int, rows: FloatRows, first_label: int) -> None:
-        nonlocal statistics
-        statistics = statistics_by_class(
-            rows,
-            labels.codes[first_label : first_label + len(rows)],
-            on_bad_rows=on_bad_rows,
-            first_row=start,
-            initial=statistics,
-        )
+    Parameters
+    ----------
+    labels : Labels, optional
+        Of all rows of the files, in order.
+    statistics : tuple of SufficientStatistics
+        Of the first ``done`` rows, one a class; see :func:`nothing_read`.
 
-    _read_all(files, add, progress, _LABELLED_CHUNK_BYTES)
-    return {label: statistics[code] for code, label in enumerate(labels.classes)}
+    Raises
+    ------
+    EmbeddingError
+        For a row without a direction.
+    """
+    memory = DEFAULT_CHUNK_BYTES if labels is None else _LABELLED_CHUNK_BYTES
+    for file, start, rows in _chunks(files, done, memory):
+        try:
+            if labels is None:
+                (whole,) = statistics
+                statistics = (whole.update(rows, on_bad_rows=on_bad_rows, first_row=start),)
+            else:
+                by_class = statistics_by_class(
+                    rows,
+                    labels.codes[done : done + len(rows)],
+                    on_bad_rows=on_bad_rows,
+                    first_row=start,
+                    initial=dict(enumerate(statistics)),
+                )
+                statistics = tuple(by_class[code] for code in range(len(labels.classes)))
+        except BadRowError as error:
+            raise bad_row(file, error) from error
+        done += len(rows)
+        yield done, statistics
 
 
-def _read_all(
-    files: Sequence[EmbeddingFile],
-    add: Callable[[int, FloatRows, int], None],
-    progress: Progress | None,
-    memory: int = DEFAULT_CHUNK_BYTES,
-) -> None:
-    """Call ``add(first row in its file, rows, first row over all files)`` for every chunk."""
-    total = sum(file.rows for file in files) if progress else 0
-    done = 0
+def _chunks(
+    files: Sequence[EmbeddingFile], skip: int, memory: int
+) -> Iterator[tuple[EmbeddingFile, int, FloatRows]]:
+    """All chunks but for the first ``skip`` rows: (file, first row in it, rows).
+
+    Files that lie before are not opened; in the file where it goes on, rows are read and dropped.
+    """
     for file in files:
+        if skip and skip >= file.rows:
+            skip -= file.rows
+            continue
         for start, rows in file.chunks(memory=memory):
-            try:
-                add(start, rows, done)
-            except BadRowError as error:
-                raise bad_row(file, error) from error
-            done += len(rows)
-            if progress:
-                progress(done, total)
+            if skip >= start + len(rows):
+                continue
+            first = max(skip - start, 0)
+            yield file, start + first, rows[first:]
+        skip = 0
 
 
-def _labels_for(files: Sequence[EmbeddingFile], sources: Sequence[PathLike]) -> Labels:
+def fitted_model(
+    files: Sequence[EmbeddingFile],
+    labels: Labels | None,
+    statistics: Sequence[SufficientStatistics],
+    estimator: Estimator,
+) -> Model:
+    """The model of the rows of files; EmbeddingError for a class that cannot be fitted."""
+    classes: list[str | None] = [None] if labels is None else list(labels.classes)
+    coarsest = float(max(np.finfo(file.native_dtype).eps for file in files))
+    fits = [
+        _fit(_where(files, label), one, estimator, coarsest)
+        for label, one in zip(classes, statistics, strict=True)
+    ]
+    sources = tuple(file.path.name for file in files)
+    return model_of_fits(classes, statistics, fits, estimator, sources)
+
+
+def model_of_fits(
+    classes: Sequence[str | None],
+    statistics: Sequence[SufficientStatistics],
+    fits: Sequence[FitResult],
+    estimator: Estimator,
+    sources: tuple[str, ...],
+) -> Model:
+    """Put the fits of the classes together."""
+    from vmf import __version__
+
+    return Model(
+        classes=tuple(classes),
+        mean_direction=np.array([one.mean_direction for one in fits]),
+        concentration=np.array([one.concentration for one in fits]),
+        standard_error=np.array([one.concentration_standard_error for one in fits]),
+        statistics=tuple(statistics),
+        estimator=estimator,
+        sources=sources,
+        toolkit_version=__version__,
+    )
+
+
+def labels_for(files: Sequence[EmbeddingFile], sources: Sequence[PathLike]) -> Labels:
     """One label a row, the rows of all files in order."""
     # Here, because with it come the readers of every format, which most fits do not need.
     from vmf.embeddings.labels import join_labels, read_labels
@@ -252,13 +293,12 @@ def _fit(
             f"all {statistics.count:.0f} rows point in the same direction (R = 1), so kappa is"
             " infinite; check that the rows are different embeddings, or use --estimator map",
         )
+    return solve(where, statistics, estimator)
+
+
+def solve(where: PathLike, statistics: SufficientStatistics, estimator: Estimator) -> FitResult:
+    """Fit; EmbeddingError that names ``where`` when these rows determine no distribution."""
     try:
         return fit(statistics, estimator)
     except DegenerateFitError as error:
         raise EmbeddingError(where, str(error)) from error
-
-
-def _toolkit_version() -> str:
-    from vmf import __version__
-
-    return __version__

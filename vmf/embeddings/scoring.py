@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from vmf.embeddings.atomic_output import PathLike, check_output
-from vmf.embeddings.embedding_file import FloatRows
+from vmf.embeddings.embedding_file import EmbeddingFile, FloatRows
 from vmf.embeddings.errors import EmbeddingError
 from vmf.embeddings.fitting import Progress, bad_row
 from vmf.embeddings.registry import open_embeddings
@@ -139,15 +141,77 @@ def score_file(
         cannot be written. No output appears then.
     """
     check_output(output, [path], TABLE_EXTENSIONS)
-    file = open_embeddings(path, column)
-    if file.dimension != model.dimension:
+    files = [open_embeddings(path, column)]
+    check_scorable(files, model)
+    return write_scores(
+        model, files, output, RowNumbers("row"), on_bad_rows=on_bad_rows, progress=progress
+    )
+
+
+def check_scorable(files: Sequence[EmbeddingFile], model: Model) -> None:
+    """Refuse files of another dimension than the model's; EmbeddingError."""
+    if files[0].dimension != model.dimension:
         raise EmbeddingError(
-            path,
-            f"has dimension {file.dimension}, the model {model.dimension}; score embeddings from"
-            " the network that the model was fitted to",
+            files[0].path,
+            f"has dimension {files[0].dimension}, the model {model.dimension}; score embeddings"
+            " from the network that the model was fitted to",
         )
+
+
+class RowNames(Protocol):
+    """The column of a table of scores that says which row is which.
+
+    Attributes
+    ----------
+    name : str
+        Of the column.
+    dtype : numpy.dtype
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+
+    def take(self, count: int) -> npt.NDArray[Any]:
+        """The next ``count`` of them."""
+        ...
+
+    def end(self) -> None:
+        """Check that none is left; EmbeddingError."""
+        ...
+
+
+class RowNumbers:
+    """0, 1, 2, ... over all files."""
+
+    dtype = np.dtype(np.int64)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._next = 0
+
+    def take(self, count: int) -> npt.NDArray[np.int64]:
+        """The next ``count`` numbers."""
+        first, self._next = self._next, self._next + count
+        return np.arange(first, self._next, dtype=np.int64)
+
+    def end(self) -> None:
+        """Numbers do not run out."""
+
+
+def write_scores(
+    model: Model,
+    files: Sequence[EmbeddingFile],
+    output: PathLike,
+    row_names: RowNames,
+    *,
+    on_bad_rows: OnBadRows,
+    progress: Progress | None,
+) -> ScoreSummary:
+    """Write the table of the scores of all rows of the files; see :func:`score_file`."""
     columns = [
-        Column("row", np.dtype(np.int64)),
+        Column(row_names.name, row_names.dtype),
         Column("log_density", np.dtype(np.float64)),
         Column("cosine", np.dtype(np.float64)),
     ]
@@ -157,31 +221,34 @@ def score_file(
         columns += [Column("class", text), Column("probability", np.dtype(np.float64))]
     names = np.array([*labels, ""])  # position -1 is the empty name
     scorer = Scorer(model)
-    total = file.rows
-    skipped = normalised = 0
+    total = sum(file.rows for file in files)
+    done = skipped = normalised = 0
     sum_log_density = sum_cosine = 0.0
     with open_table(output, columns, total) as table:
-        for start, rows in file.chunks():
-            try:
-                scores, off_unit = _score_in_blocks(scorer, rows, on_bad_rows, start)
-            except BadRowError as error:
-                raise bad_row(file, error) from error
-            bad = scores.likeliest < 0
-            chunk: dict[str, npt.NDArray[np.generic]] = {
-                "row": np.arange(start, start + len(rows)),
-                "log_density": scores.log_density,
-                "cosine": scores.cosine,
-            }
-            if labels:
-                chunk["class"] = names[scores.likeliest]
-                chunk["probability"] = scores.probability
-            table.write(chunk)
-            skipped += int(bad.sum())
-            normalised += off_unit
-            sum_log_density += float(scores.log_density[~bad].sum())
-            sum_cosine += float(scores.cosine[~bad].sum())
-            if progress:
-                progress(start + len(rows), total)
+        for file in files:
+            for start, rows in file.chunks():
+                try:
+                    scores, off_unit = _score_in_blocks(scorer, rows, on_bad_rows, start)
+                except BadRowError as error:
+                    raise bad_row(file, error) from error
+                bad = scores.likeliest < 0
+                chunk: dict[str, npt.NDArray[np.generic]] = {
+                    row_names.name: row_names.take(len(rows)),
+                    "log_density": scores.log_density,
+                    "cosine": scores.cosine,
+                }
+                if labels:
+                    chunk["class"] = names[scores.likeliest]
+                    chunk["probability"] = scores.probability
+                table.write(chunk)
+                done += len(rows)
+                skipped += int(bad.sum())
+                normalised += off_unit
+                sum_log_density += float(scores.log_density[~bad].sum())
+                sum_cosine += float(scores.cosine[~bad].sum())
+                if progress:
+                    progress(done, total)
+        row_names.end()
     scored = total - skipped
     return ScoreSummary(
         rows=total,

@@ -5,26 +5,23 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from vmf.embeddings.atomic_output import PathLike, check_output
-from vmf.embeddings.embedding_file import DEFAULT_CHUNK_BYTES, EmbeddingFile, FloatRows
+from vmf.embeddings.embedding_file import EmbeddingFile
 from vmf.embeddings.errors import EmbeddingError
 from vmf.embeddings.fitting import (
-    _LABELLED_CHUNK_BYTES,
     Progress,
-    _fit,
-    _labels_for,
-    _where,
-    bad_row,
+    fitted_model,
+    labels_for,
+    nothing_read,
     open_files,
+    running_statistics,
 )
-from vmf.estimation import BadRowError, Estimator, SufficientStatistics, statistics_by_class
+from vmf.estimation import Estimator, SufficientStatistics
 from vmf.estimation.rows import OnBadRows
 from vmf.model_file import MODEL_EXTENSIONS, Model, load_model, save_model
 from vmf.passes.checkpoint import (
@@ -113,7 +110,9 @@ def fit_to_file(
             check_addition(base, update, files[0], bool(labels), estimator)
         # Rows that are added to a model need not have a fit of their own, as a single one has not.
         chosen: Estimator = "map" if base is not None else estimator or "unbiased"
-        model = _fit_files(files, labels, chosen, on_bad_rows, column, keeper, progress)
+        found = labels_for(files, labels) if labels else None
+        statistics = _statistics(files, found, on_bad_rows, column, keeper, progress)
+        model = fitted_model(files, found, statistics, chosen)
         if base is not None and update is not None:
             known = set(model.classes) <= set(base.classes)
             model = merge_models(
@@ -186,37 +185,6 @@ class _Keeper:
         self._written = time.monotonic()
 
 
-def _fit_files(
-    files: Sequence[EmbeddingFile],
-    labels: Sequence[PathLike],
-    estimator: Estimator,
-    on_bad_rows: OnBadRows,
-    column: str | None,
-    keeper: _Keeper | None,
-    progress: Progress | None,
-) -> Model:
-    from vmf import __version__
-
-    found = _labels_for(files, labels) if labels else None
-    statistics = _statistics(files, found, on_bad_rows, column, keeper, progress)
-    classes: list[str | None] = [None] if found is None else list(found.classes)
-    coarsest = float(max(np.finfo(file.native_dtype).eps for file in files))
-    fits = [
-        _fit(_where(files, label), one, estimator, coarsest)
-        for label, one in zip(classes, statistics, strict=True)
-    ]
-    return Model(
-        classes=tuple(classes),
-        mean_direction=np.array([one.mean_direction for one in fits]),
-        concentration=np.array([one.concentration for one in fits]),
-        standard_error=np.array([one.concentration_standard_error for one in fits]),
-        statistics=statistics,
-        estimator=estimator,
-        sources=tuple(file.path.name for file in files),
-        toolkit_version=__version__,
-    )
-
-
 def _statistics(
     files: Sequence[EmbeddingFile],
     labels: Labels | None,
@@ -226,38 +194,20 @@ def _statistics(
     progress: Progress | None,
 ) -> tuple[SufficientStatistics, ...]:
     """One pass over the rows of all files; one entry a class."""
-    count = 1 if labels is None else len(labels.classes)
     plan = _plan(files, labels, on_bad_rows, column) if keeper else {}
-    empty = SufficientStatistics.empty(files[0].dimension)
-    state = Checkpoint(plan, 0, (empty,) * count)
+    state = Checkpoint(plan, 0, nothing_read(files, labels))
     if keeper:
         state = keeper.begin(plan) or state
     total = sum(file.rows for file in files) if progress else 0
-    memory = DEFAULT_CHUNK_BYTES if labels is None else _LABELLED_CHUNK_BYTES
+    running = running_statistics(
+        files, labels, state.statistics, on_bad_rows=on_bad_rows, done=state.rows
+    )
     try:
-        for file, start, rows in _chunks(files, state.rows, memory):
-            done = state.rows
-            parts: tuple[SufficientStatistics, ...]
-            try:
-                if labels is None:
-                    parts = (
-                        state.statistics[0].update(rows, on_bad_rows=on_bad_rows, first_row=start),
-                    )
-                else:
-                    by_class = statistics_by_class(
-                        rows,
-                        labels.codes[done : done + len(rows)],
-                        on_bad_rows=on_bad_rows,
-                        first_row=start,
-                        initial=dict(enumerate(state.statistics)),
-                    )
-                    parts = tuple(by_class[code] for code in range(count))
-            except BadRowError as error:
-                raise bad_row(file, error) from error
+        for done, statistics in running:
             # One assignment, so that an interrupt finds rows and statistics that belong together.
-            state = Checkpoint(plan, done + len(rows), parts)
+            state = Checkpoint(plan, done, statistics)
             if progress:
-                progress(state.rows, total)
+                progress(done, total)
             if keeper:
                 keeper.offer(state)
     except BaseException as error:
@@ -270,25 +220,6 @@ def _statistics(
                 ) from error
         raise
     return state.statistics
-
-
-def _chunks(
-    files: Sequence[EmbeddingFile], skip: int, memory: int
-) -> Iterator[tuple[EmbeddingFile, int, FloatRows]]:
-    """All chunks but for the first ``skip`` rows: (file, first row in it, rows).
-
-    Files that lie before are not opened; in the file where it goes on, rows are read and dropped.
-    """
-    for file in files:
-        if skip and skip >= file.rows:
-            skip -= file.rows
-            continue
-        for start, rows in file.chunks(memory=memory):
-            if skip >= start + len(rows):
-                continue
-            first = max(skip - start, 0)
-            yield file, start + first, rows[first:]
-        skip = 0
 
 
 def _plan(

@@ -46,6 +46,8 @@ class Ids:
         not one id a row.
     """
 
+    name = "id"
+
     def __init__(self, source: PathLike, *, with_width: bool = False) -> None:
         self.path = label_file(source)
         self._column = os.fspath(source)[len(str(self.path)) + 1 :] or None

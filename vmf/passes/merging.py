@@ -9,11 +9,11 @@ from typing import get_args
 
 import numpy as np
 
-from vmf import __version__
 from vmf.embeddings.atomic_output import PathLike
 from vmf.embeddings.embedding_file import EmbeddingFile
 from vmf.embeddings.errors import EmbeddingError
-from vmf.estimation import DegenerateFitError, Estimator, FitResult, SufficientStatistics, fit
+from vmf.embeddings.fitting import model_of_fits, solve
+from vmf.estimation import Estimator, SufficientStatistics
 from vmf.model_file import Model, load_model
 
 
@@ -81,37 +81,11 @@ def merge_models(
             total += part
         statistics[label] = total
     sources = dict.fromkeys(source for model in models for source in model.sources)
-    return model_of(statistics, chosen, tuple(sources), names[0])
-
-
-def model_of(
-    statistics: dict[str | None, SufficientStatistics],
-    estimator: Estimator,
-    sources: tuple[str, ...],
-    name: PathLike,
-) -> Model:
-    """Solve for every class; `name` stands in the message when one has no fit."""
     fits = []
-    for label, found in statistics.items():
-        where = name if label is None else f"{os.fspath(name)}, class {label!r}"
-        fits.append(_fit(where, found, estimator))
-    return Model(
-        classes=tuple(statistics),
-        mean_direction=np.array([one.mean_direction for one in fits]),
-        concentration=np.array([one.concentration for one in fits]),
-        standard_error=np.array([one.concentration_standard_error for one in fits]),
-        statistics=tuple(statistics.values()),
-        estimator=estimator,
-        sources=sources,
-        toolkit_version=__version__,
-    )
-
-
-def _fit(where: PathLike, statistics: SufficientStatistics, estimator: Estimator) -> FitResult:
-    try:
-        return fit(statistics, estimator)
-    except DegenerateFitError as error:
-        raise EmbeddingError(where, str(error)) from error
+    for label, one in statistics.items():
+        where = names[0] if label is None else f"{os.fspath(names[0])}, class {label!r}"
+        fits.append(solve(where, one, chosen))
+    return model_of_fits(list(statistics), list(statistics.values()), fits, chosen, tuple(sources))
 
 
 def _check_pair(

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
 from vmf.embeddings.atomic_output import PathLike, check_output
-from vmf.embeddings.errors import EmbeddingError
-from vmf.embeddings.fitting import Progress, bad_row, open_files
-from vmf.embeddings.scoring import Scorer, ScoreSummary, _score_in_blocks
-from vmf.embeddings.table_output import TABLE_EXTENSIONS, Column, open_table
-from vmf.estimation.rows import BadRowError, OnBadRows
+from vmf.embeddings.fitting import Progress, open_files
+from vmf.embeddings.scoring import (
+    RowNames,
+    RowNumbers,
+    ScoreSummary,
+    check_scorable,
+    write_scores,
+)
+from vmf.embeddings.table_output import TABLE_EXTENSIONS
+from vmf.estimation.rows import OnBadRows
 from vmf.model_file import Model
 from vmf.passes.output import claimed_output
 
@@ -54,65 +55,14 @@ def score_to_file(
     """
     check_output(output, paths, TABLE_EXTENSIONS)
     files = open_files(paths, column)
-    if files[0].dimension != model.dimension:
-        raise EmbeddingError(
-            files[0].path,
-            f"has dimension {files[0].dimension}, the model {model.dimension}; score embeddings"
-            " from the network that the model was fitted to",
-        )
-    source = None
+    check_scorable(files, model)
+    row_names: RowNames = RowNumbers("id")
     if ids is not None:
         from vmf.passes.ids import Ids
 
-        source = Ids(ids, with_width=Path(output).suffix.lower() == ".npy")
+        row_names = source = Ids(ids, with_width=Path(output).suffix.lower() == ".npy")
         check_output(output, [source.path])
-    columns = [
-        Column("id", np.dtype(np.int64) if source is None else source.dtype),
-        Column("log_density", np.dtype(np.float64)),
-        Column("cosine", np.dtype(np.float64)),
-    ]
-    labels = [label for label in model.classes if label is not None]
-    if labels:
-        text = np.dtype(f"U{max(map(len, labels))}")
-        columns += [Column("class", text), Column("probability", np.dtype(np.float64))]
-    names = np.array([*labels, ""])  # position -1 is the empty name
-    scorer = Scorer(model)
-    total = sum(file.rows for file in files)
-    done = skipped = normalised = 0
-    sum_log_density = sum_cosine = 0.0
-    with claimed_output(output), open_table(output, columns, total) as table:
-        for file in files:
-            for start, rows in file.chunks():
-                try:
-                    scores, off_unit = _score_in_blocks(scorer, rows, on_bad_rows, start)
-                except BadRowError as error:
-                    raise bad_row(file, error) from error
-                bad = scores.likeliest < 0
-                chunk: dict[str, npt.NDArray[np.generic]] = {
-                    "id": source.take(len(rows))
-                    if source
-                    else np.arange(done, done + len(rows), dtype=np.int64),
-                    "log_density": scores.log_density,
-                    "cosine": scores.cosine,
-                }
-                if labels:
-                    chunk["class"] = names[scores.likeliest]
-                    chunk["probability"] = scores.probability
-                table.write(chunk)
-                done += len(rows)
-                skipped += int(bad.sum())
-                normalised += off_unit
-                sum_log_density += float(scores.log_density[~bad].sum())
-                sum_cosine += float(scores.cosine[~bad].sum())
-                if progress:
-                    progress(done, total)
-        if source:
-            source.end()
-    scored = total - skipped
-    return ScoreSummary(
-        rows=total,
-        skipped=skipped,
-        normalised=normalised,
-        mean_log_density=sum_log_density / scored if scored else math.nan,
-        mean_cosine=sum_cosine / scored if scored else math.nan,
-    )
+    with claimed_output(output):
+        return write_scores(
+            model, files, output, row_names, on_bad_rows=on_bad_rows, progress=progress
+        )
