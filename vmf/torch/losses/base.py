@@ -99,10 +99,68 @@ class UncertainEmbeddingLoss(nn.Module):  # type: ignore[misc]
 
 
 class ClassLoss(UncertainEmbeddingLoss):
-    """Base of the losses with a distribution for each class: cross-entropy, one loss a row."""
+    """Base of the losses with a distribution for each class: cross-entropy, one loss a row.
+
+    Parameters
+    ----------
+    num_classes, dimension : int
+        2 or more each.
+    initial_concentration : float, optional
+        kappa of every class at the start; by default that of a mean cosine of 0.5.
+    learn_concentration : bool
+        Whether the logarithms of the concentrations are a parameter, else a buffer.
+    reduction, validate_args
+        See `UncertainEmbeddingLoss`.
+
+    Attributes
+    ----------
+    class_vectors : (num_classes, p) parameter
+    log_concentration : (num_classes,) parameter or buffer
+    """
 
     num_classes: int
     dimension: int
+
+    def __init__(
+        self,
+        num_classes: int,
+        dimension: int,
+        *,
+        initial_concentration: float | None = None,
+        learn_concentration: bool = True,
+        reduction: Reduction = "mean",
+        validate_args: bool = True,
+    ) -> None:
+        super().__init__(
+            dimension=dimension,
+            num_classes=num_classes,
+            reduction=reduction,
+            validate_args=validate_args,
+        )
+        if num_classes < 2:
+            raise ValueError(f"num_classes is {num_classes}; a classification needs 2 or more")
+        if dimension < 2:
+            raise ValueError(f"dimension is {dimension}; a direction needs 2 or more")
+        if initial_concentration is None:
+            initial_concentration = default_concentration(dimension, 0.5)
+        positive_number("initial_concentration", initial_concentration)
+        directions = nn.functional.normalize(torch.randn(num_classes, dimension), dim=-1)
+        self.class_vectors = nn.Parameter(directions)
+        logarithm = torch.full((num_classes,), math.log(initial_concentration))
+        if learn_concentration:
+            self.log_concentration = nn.Parameter(logarithm)
+        else:
+            self.register_buffer("log_concentration", logarithm)
+
+    @property
+    def class_mean_direction(self) -> Tensor:
+        """mu of each class, (num_classes, p)."""
+        return nn.functional.normalize(self.class_vectors, dim=-1)
+
+    @property
+    def class_concentration(self) -> Tensor:
+        """kappa of each class, (num_classes,)."""
+        return self.log_concentration.exp()
 
     def logits(self, mean_direction: Tensor, concentration: Tensor | None) -> Tensor:
         """Return the similarities (n, num_classes) in float64: their softmax is the class posterior.
@@ -132,7 +190,31 @@ class ClassLoss(UncertainEmbeddingLoss):
 
 
 class PairLoss(UncertainEmbeddingLoss):
-    """Base of the losses of pairs: one loss for each pair of rows of one label."""
+    """Base of the losses of pairs: one loss for each pair of rows of one label.
+
+    Parameters
+    ----------
+    inverse_temperature : float
+        beta.
+    learn_inverse_temperature : bool
+    reduction : {"mean", "sum", "none"}
+        Over the pairs; "none" gives one value a pair, in the order of `torch.nonzero`. A batch
+        without pairs has loss 0.
+    validate_args : bool
+    """
+
+    def __init__(
+        self,
+        *,
+        inverse_temperature: float = 1.0,
+        learn_inverse_temperature: bool = False,
+        reduction: Reduction = "mean",
+        validate_args: bool = True,
+    ) -> None:
+        super().__init__(reduction=reduction, validate_args=validate_args)
+        self.inverse_temperature = InverseTemperature(
+            inverse_temperature, learn_inverse_temperature
+        )
 
     def pair_losses(
         self,
@@ -197,6 +279,13 @@ def positive_number(name: str, value: float) -> float:
     if not 0.0 < value < math.inf:
         raise ValueError(f"{name} is {value}; it must be finite and > 0")
     return value
+
+
+def checked_samples(n_samples: int) -> int:
+    """Return the number of draws; raise ValueError unless there is one."""
+    if n_samples < 1:
+        raise ValueError(f"n_samples is {n_samples}; it must be 1 or more")
+    return n_samples
 
 
 def default_concentration(dimension: int, mean_cosine: float) -> float:

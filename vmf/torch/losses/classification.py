@@ -18,14 +18,12 @@ on Proxy-based Deep Metric Learning, ECCV 2022 (expected likelihood, with a poly
 
 from __future__ import annotations
 
-import math
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from vmf import special
 from vmf.torch.losses.arguments import check_labels, check_mean_direction
-from vmf.torch.losses.base import ClassLoss, Reduction, default_concentration, positive_number
+from vmf.torch.losses.base import ClassLoss
 from vmf.torch.losses.expected_likelihood import cosines, log_kernel_of_cosine
 
 
@@ -63,43 +61,6 @@ class VMFClassificationLoss(ClassLoss):
     >>> loss(mean_direction, concentration, torch.arange(32) % 10).backward()
     """
 
-    def __init__(
-        self,
-        num_classes: int,
-        dimension: int,
-        *,
-        initial_concentration: float | None = None,
-        learn_concentration: bool = True,
-        reduction: Reduction = "mean",
-        validate_args: bool = True,
-    ) -> None:
-        super().__init__(
-            dimension=dimension,
-            num_classes=num_classes,
-            reduction=reduction,
-            validate_args=validate_args,
-        )
-        check_class_counts(num_classes, dimension)
-        if initial_concentration is None:
-            initial_concentration = default_concentration(dimension, 0.5)
-        positive_number("initial_concentration", initial_concentration)
-        self.class_vectors = nn.Parameter(random_directions(num_classes, dimension))
-        logarithm = torch.full((num_classes,), math.log(initial_concentration))
-        if learn_concentration:
-            self.log_concentration = nn.Parameter(logarithm)
-        else:
-            self.register_buffer("log_concentration", logarithm)
-
-    @property
-    def class_mean_direction(self) -> Tensor:
-        """mu_k, (num_classes, p)."""
-        return torch.nn.functional.normalize(self.class_vectors, dim=-1)
-
-    @property
-    def class_concentration(self) -> Tensor:
-        """kappa_k, (num_classes,)."""
-        return self.log_concentration.exp()
-
     def initialise(self, mean_direction: Tensor, labels: Tensor) -> None:
         """Set the classes to the maximum-likelihood fits of labelled unit vectors (n, p)."""
         check_mean_direction(mean_direction, self.dimension, True)
@@ -119,19 +80,6 @@ class VMFClassificationLoss(ClassLoss):
             log_normalizer: Tensor = special.log_normalizer(self.dimension, kappa)
             return log_normalizer + kappa * cosine.double()
         return log_kernel_of_cosine(self.dimension, cosine, concentration[:, None], kappa)
-
-
-def check_class_counts(num_classes: int, dimension: int) -> None:
-    """Raise ValueError unless there are two classes and two dimensions."""
-    if num_classes < 2:
-        raise ValueError(f"num_classes is {num_classes}; a classification needs 2 or more")
-    if dimension < 2:
-        raise ValueError(f"dimension is {dimension}; a direction needs 2 or more")
-
-
-def random_directions(count: int, dimension: int) -> Tensor:
-    """Return unit rows (count, dimension), uniformly distributed."""
-    return torch.nn.functional.normalize(torch.randn(count, dimension), dim=-1)
 
 
 def class_means(vectors: Tensor, labels: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from vmf import special
 from vmf.torch.half_precision import widened
-from vmf.torch.losses.base import InverseTemperature, PairLoss, Reduction
+from vmf.torch.losses.base import PairLoss
 from vmf.torch.losses.contrast import info_nce
 
 # Added to a square of which the root is taken: its derivative is finite, and A_p(k)/k is exact there.
@@ -57,19 +57,6 @@ class ELKLoss(PairLoss):
     >>> ELKLoss().from_embeddings(vectors, torch.arange(32) % 4).shape
     torch.Size([])
     """
-
-    def __init__(
-        self,
-        *,
-        inverse_temperature: float = 1.0,
-        learn_inverse_temperature: bool = False,
-        reduction: Reduction = "mean",
-        validate_args: bool = True,
-    ) -> None:
-        super().__init__(reduction=reduction, validate_args=validate_args)
-        self.inverse_temperature = InverseTemperature(
-            inverse_temperature, learn_inverse_temperature
-        )
 
     def pair_losses(
         self,

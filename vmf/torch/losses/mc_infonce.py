@@ -19,7 +19,7 @@ import math
 import torch
 from torch import Tensor
 
-from vmf.torch.losses.base import InverseTemperature, PairLoss, Reduction
+from vmf.torch.losses.base import PairLoss, Reduction, checked_samples
 from vmf.torch.losses.contrast import info_nce
 from vmf.torch.von_mises_fisher import VonMisesFisher
 
@@ -59,13 +59,13 @@ class MCInfoNCELoss(PairLoss):
         reduction: Reduction = "mean",
         validate_args: bool = True,
     ) -> None:
-        super().__init__(reduction=reduction, validate_args=validate_args)
-        self.inverse_temperature = InverseTemperature(
-            inverse_temperature, learn_inverse_temperature
+        super().__init__(
+            inverse_temperature=inverse_temperature,
+            learn_inverse_temperature=learn_inverse_temperature,
+            reduction=reduction,
+            validate_args=validate_args,
         )
-        if n_samples < 1:
-            raise ValueError(f"n_samples is {n_samples}; it must be 1 or more")
-        self.n_samples = n_samples
+        self.n_samples = checked_samples(n_samples)
 
     def pair_losses(
         self,

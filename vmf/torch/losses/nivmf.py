@@ -27,14 +27,7 @@ import torch
 from torch import Tensor, nn
 
 from vmf import special
-from vmf.torch.losses.base import (
-    ClassLoss,
-    InverseTemperature,
-    Reduction,
-    default_concentration,
-    positive_number,
-)
-from vmf.torch.losses.classification import check_class_counts, random_directions
+from vmf.torch.losses.base import ClassLoss, InverseTemperature, Reduction, checked_samples
 from vmf.torch.von_mises_fisher import VonMisesFisher
 
 
@@ -80,36 +73,17 @@ class NivMFLoss(ClassLoss):
         validate_args: bool = True,
     ) -> None:
         super().__init__(
-            dimension=dimension,
-            num_classes=num_classes,
+            num_classes,
+            dimension,
+            initial_concentration=initial_concentration,
             reduction=reduction,
             validate_args=validate_args,
         )
         self.inverse_temperature = InverseTemperature(
             inverse_temperature, learn_inverse_temperature
         )
-        check_class_counts(num_classes, dimension)
-        if n_samples < 1:
-            raise ValueError(f"n_samples is {n_samples}; it must be 1 or more")
-        if initial_concentration is None:
-            initial_concentration = default_concentration(dimension, 0.5)
-        positive_number("initial_concentration", initial_concentration)
-        self.n_samples = n_samples
-        self.class_vectors = nn.Parameter(random_directions(num_classes, dimension))
-        self.log_concentration = nn.Parameter(
-            torch.full((num_classes,), math.log(initial_concentration))
-        )
+        self.n_samples = checked_samples(n_samples)
         self.log_shape = nn.Parameter(torch.zeros(num_classes, dimension))
-
-    @property
-    def class_mean_direction(self) -> Tensor:
-        """mu of each class, (num_classes, p)."""
-        return torch.nn.functional.normalize(self.class_vectors, dim=-1)
-
-    @property
-    def class_concentration(self) -> Tensor:
-        """kappa of each class, (num_classes,): the geometric mean of K."""
-        return self.log_concentration.exp()
 
     @property
     def class_shape(self) -> Tensor:
