@@ -25,8 +25,7 @@ from vmf.estimation.rows import (
     usable_norms,
 )
 from vmf.model_file import Model
-from vmf.models.densities import one_minus_cosines
-from vmf.models.rows import Block
+from vmf.models.densities import distances
 from vmf.special import log_normalizer_e
 
 FloatArray = npt.NDArray[np.float64]
@@ -87,7 +86,7 @@ class Scorer:
 
     def __call__(self, directions: FloatArray) -> Scores:
         """Score unit rows; a row of NaN gives NaN."""
-        distance = self._one_minus_cosines(directions)
+        distance = distances(directions, self._model.mean_direction)
         log_joint = self._log_peak - self._model.concentration * distance
         likeliest = log_joint.argmax(axis=1)
         largest = log_joint[np.arange(len(log_joint)), likeliest]
@@ -99,13 +98,6 @@ class Scorer:
             np.exp(largest - log_density),
             np.where(undefined, -1, likeliest),
         )
-
-    def _one_minus_cosines(self, directions: FloatArray) -> FloatArray:
-        """1 - cosine between each row and each mean direction, (rows, classes)."""
-        means = self._model.mean_direction
-        block = Block(0, directions, np.ones(len(directions)))
-        distance: FloatArray = one_minus_cosines(block, means, means, range(len(means)))
-        return distance
 
 
 def score_file(

@@ -101,7 +101,8 @@ def evaluate(
     TypeError, ValueError
         For what does not fit: shapes, labels, one class only, an unknown score.
     """
-    rows, names = as_rows(X), _labels_of(labels, len(as_rows(X)))
+    rows = as_rows(X)
+    names = _labels_of(labels, len(rows))
     called = np.arange(len(rows)) if numbers is None else np.asarray(numbers)
     notes: list[str] = []
     inside = ~np.isin(names, [str(label) for label in held_out])

@@ -13,11 +13,10 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
-from vmf import special
 from vmf.estimation import ConjugatePrior, DegenerateFitError, Estimator, SufficientStatistics
-from vmf.models.arrays import beside, namespace, to_numpy
+from vmf.models.arrays import beside, to_numpy
 from vmf.models.concentrations import Concentrations
-from vmf.models.densities import evaluate, plug_in_densities
+from vmf.models.densities import evaluate, log_expected_likelihood, plug_in_densities
 from vmf.models.input import direction_rows, enough_rows, row_weights
 from vmf.models.labelled import labelled_statistics
 from vmf.models.posterior import DirectionModel, ZeroRows
@@ -155,8 +154,15 @@ class VMFClassifier(ClassifierMixin, DirectionModel):
     def _densities(self, rows: DirectionRows) -> Any:
         if not self.predictive:
             return plug_in_densities(rows, self.mean_directions_, self.concentrations_)
-        of_distance = self._predictive(rows.like)
-        return evaluate(rows, self.mean_directions_, self.concentrations_, of_distance)
+        dim = float(self.n_features_in_)
+        kappa = beside(self.concentrations_, rows.like)
+        of_mean = beside(self.posterior_concentrations_, rows.like)
+        return evaluate(
+            rows,
+            self.mean_directions_,
+            self.concentrations_,
+            lambda distance: log_expected_likelihood(dim, kappa, of_mean, distance),
+        )
 
     def _log_weights(self) -> Vector:
         log_priors: Vector = self.log_priors_
@@ -244,27 +250,6 @@ class VMFClassifier(ClassifierMixin, DirectionModel):
 
     def _solver(self, count: int) -> Concentrations:
         return Concentrations(self.concentration, count, self.estimator, self.prior)
-
-    def _predictive(self, like: Any) -> Any:
-        """log C(kappa) + log C(b) - log C(s), b = |beta| and s = |beta + kappa x|, without differences of
-        large numbers: with C_e = log C + its argument, C_e(kappa) + C_e(b) - C_e(s) - (kappa + b - s), and
-        kappa + b - s = 2 kappa b (1 - cos)/(kappa + b + s).
-        """  # fmt: skip
-        dim = float(self.n_features_in_)
-        b, kappa = self.posterior_concentrations_, self.concentrations_
-        peak = special.log_normalizer_e(dim, kappa) + special.log_normalizer_e(dim, b)
-        peak_there, b_there, kappa_there = (beside(values, like) for values in (peak, b, kappa))
-
-        def log_density(distance: Any) -> Any:
-            xp = namespace(distance)
-            whole = kappa_there + b_there
-            product = 2.0 * kappa_there * b_there * distance
-            s = xp.sqrt(xp.clip(whole * whole - product, 0.0, None))
-            total = whole + s
-            deficit = product / xp.where(total > 0, total, xp.ones_like(total))
-            return peak_there - special.log_normalizer_e(dim, s) - deficit
-
-        return log_density
 
 
 def _priors(priors: Any, statistics: list[SufficientStatistics]) -> Vector:

@@ -60,13 +60,37 @@ def one_minus_cosines(block: Block, means: Matrix, device_means: Any, large: Any
     return distance
 
 
+def distances(directions: Matrix, means: Matrix) -> Matrix:
+    """Return 1 - cos between unit rows and unit `means`, (rows, K), all from float64 NumPy arrays."""
+    block = Block(0, directions, np.ones(len(directions)))
+    result: Matrix = one_minus_cosines(block, means, means, range(len(means)))
+    return result
+
+
 def log_sum_exp(joint: Any) -> Any:
-    """Return log sum_k exp(joint_ik), (rows,); -inf where all are, NaN where one is NaN."""
+    """Return the log of the sum of exponentials along the last axis; -inf where all are, NaN where one is NaN."""
     xp = namespace(joint)
-    top = xp.amax(joint, 1)
+    top = xp.amax(joint, -1)
     top = xp.where(top == -np.inf, xp.zeros_like(top), top)
     with np.errstate(divide="ignore"):
-        return top + xp.log(xp.sum(xp.exp(joint - top[:, None]), 1))
+        return top + xp.log(xp.sum(xp.exp(joint - top[..., None]), -1))
+
+
+def log_expected_likelihood(dim: float, k1: Any, k2: Any, distance: Any) -> Any:
+    """Return log integral vMF(x; m1, k1) vMF(x; m2, k2) dx, `distance` being 1 - m1 . m2; the three broadcast.
+
+    log C(k1) + log C(k2) - log C(s), s = |k1 m1 + k2 m2|, without differences of large numbers: with
+    C_e = log C + its argument, C_e(k1) + C_e(k2) - C_e(s) - (k1 + k2 - s), and
+    k1 + k2 - s = 2 k1 k2 (1 - cos)/(k1 + k2 + s).
+    """
+    xp = namespace(distance)
+    whole = k1 + k2
+    product = 2.0 * k1 * k2 * distance
+    s = xp.sqrt(xp.clip(whole * whole - product, 0.0, None))
+    total = whole + s
+    deficit = product / xp.where(total > 0, total, xp.ones_like(total))
+    peaks = special.log_normalizer_e(dim, k1) + special.log_normalizer_e(dim, k2)
+    return peaks - special.log_normalizer_e(dim, s) - deficit
 
 
 def evaluate(

@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from vmf.embeddings.scoring import unit_rows
-from vmf.estimation.rows import Rows, as_rows, dispersion_of_each
+from vmf.estimation.rows import Rows, as_rows
+from vmf.models.densities import distances
 
 Vector = npt.NDArray[np.float64]
 
 _BLOCK_ELEMENTS = 1 << 20  # 8 MB of float64: large enough for the matrix product
-_NEAR = 1e-2
 
 
 class ClassModel(Protocol):
@@ -98,19 +98,5 @@ def one_minus_cosines(model: ClassModel, X: npt.ArrayLike) -> Vector:
     means = np.asarray(model.mean_directions_, np.float64)
     result = np.empty((len(rows), len(means)))
     for part, directions in unit_blocks(rows):
-        block = 1.0 - directions @ means.T
-        for k in np.flatnonzero((block < _NEAR).any(axis=0)):
-            near = np.flatnonzero(block[:, k] < _NEAR)
-            block[near, k] = dispersion_of_each(directions[near], np.ones(len(near)), means[k])
-        result[part] = block
-    return result
-
-
-def log_sum_exp(values: Vector) -> Vector:
-    """Log of the sum of exponentials along the last axis; -inf where all are -inf."""
-    largest = values.max(axis=-1, keepdims=True)
-    shift = np.where(np.isfinite(largest), largest, 0.0)
-    with np.errstate(divide="ignore"):
-        total = np.log(np.exp(values - shift).sum(axis=-1))
-    result: Vector = total + shift[..., 0]
+        result[part] = distances(directions, means)
     return result

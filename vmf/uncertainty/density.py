@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from vmf.models.densities import log_sum_exp
 from vmf.uncertainty.class_model import (
     ClassModel,
     checked_rows,
-    log_sum_exp,
     log_weights,
     one_minus_cosines,
     posterior_concentrations,

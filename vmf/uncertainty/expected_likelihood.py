@@ -5,15 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from vmf import special
 from vmf.estimation.rows import as_rows
-from vmf.uncertainty.class_model import (
-    ClassModel,
-    log_sum_exp,
-    log_weights,
-    one_minus_cosines,
-    unit_blocks,
-)
+from vmf.models.densities import log_expected_likelihood, log_sum_exp
+from vmf.uncertainty.class_model import ClassModel, log_weights, one_minus_cosines, unit_blocks
 from vmf.uncertainty.convention import Higher, Vector, orient
 from vmf.uncertainty.uniform import checked_concentrations
 
@@ -44,26 +38,11 @@ def log_elk(
     -------
     float64 array of the broadcast shape
         In nats. With one of the two uniform it is minus the log of the sphere's area.
-
-    Notes
-    -----
-    |k1 mu1 + k2 mu2|^2 = (k1 + k2)^2 - 2 k1 k2 (1 - cos), and with log C_p(k) + k instead of
-    log C_p(k) what is subtracted is k1 + k2 - |k1 mu1 + k2 mu2| = 2 k1 k2 (1 - cos) / (sum of the
-    two), without cancellation.
     """
-    k1, k2, away = np.broadcast_arrays(
-        *(np.asarray(a, np.float64) for a in (concentration_1, concentration_2, one_minus_cosine))
+    k1, k2, away = (
+        np.asarray(a, np.float64) for a in (concentration_1, concentration_2, one_minus_cosine)
     )
-    p = float(dimension)
-    total = k1 + k2
-    length = np.sqrt(np.clip(total * total - 2.0 * k1 * k2 * away, 0.0, None))
-    excess = 2.0 * k1 * k2 * away / np.where(total > 0, total + length, 1.0)
-    result: Vector = (
-        special.log_normalizer_e(p, k1)
-        + special.log_normalizer_e(p, k2)
-        - special.log_normalizer_e(p, length)
-        - excess
-    )
+    result: Vector = log_expected_likelihood(float(dimension), k1, k2, away)
     return result
 
 

@@ -10,7 +10,8 @@ import numpy.typing as npt
 from vmf import special
 from vmf.estimation.root import find_root
 from vmf.estimation.rows import Rows, as_rows
-from vmf.uncertainty.class_model import log_sum_exp, unit_blocks
+from vmf.models.densities import log_sum_exp
+from vmf.uncertainty.class_model import unit_blocks
 from vmf.uncertainty.convention import Higher, Vector, orient
 
 _BLOCK_ELEMENTS = 1 << 22
