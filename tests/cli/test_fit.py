@@ -150,7 +150,7 @@ BAD_FILES = {
     "empty.npy": (lambda path: path.write_bytes(b""), "is empty (0 bytes)"),
     "text.npy": (lambda path: path.write_text("1,2\n3,4\n"), "is not a npy file although"),
     "bad.pkl": (lambda path: path.write_bytes(pickle.dumps([1])), "a Python pickle, which is"),
-    "bad.h5": (lambda path: path.write_bytes(b"\x89HDF\r\n\x1a\n"), "an HDF5 file"),
+    "bad.h5": (lambda path: path.write_bytes(b"\x89HDF\r\n\x1a\n"), "damaged or truncated HDF5 file"),
     "bad.npz": (bad_zip, "without .npy members"),
     "cut.npz": (lambda path: path.write_bytes(b"PK\x03\x04half"), "damaged or truncated"),
     "cut.parquet": (lambda path: path.write_bytes(b"PAR1half"), "damaged or truncated"),

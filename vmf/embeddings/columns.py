@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
-from pathlib import Path
 
 from vmf.embeddings.errors import EmbeddingError
+from vmf.embeddings.places import Place
 
 _NOT_COORDINATES = {
     "", "id", "ids", "idx", "index", "row", "label", "labels", "class", "classes", "target",
@@ -17,13 +17,13 @@ _NOT_COORDINATES = {
 
 
 def choose_columns(
-    path: Path, names: Sequence[str], selection: str | None, text: dict[int, str]
+    path: Place, names: Sequence[str], selection: str | None, text: dict[int, str]
 ) -> list[int]:
     """Positions of the coordinate columns.
 
     Parameters
     ----------
-    path : Path
+    path : Path or RemoteFile
         For messages.
     names : sequence of str
         The names of all columns; their positions as strings where the file has none.
@@ -70,7 +70,7 @@ def choose_columns(
     return chosen
 
 
-def find_column(path: Path, names: Sequence[str], wanted: str) -> int:
+def find_column(path: Place, names: Sequence[str], wanted: str) -> int:
     """Position of one column by its name or, failing that, its position."""
     found = _matching(path, names, wanted)
     if len(found) != 1:
@@ -78,7 +78,7 @@ def find_column(path: Path, names: Sequence[str], wanted: str) -> int:
     return found[0]
 
 
-def _matching(path: Path, names: Sequence[str], item: str) -> list[int]:
+def _matching(path: Place, names: Sequence[str], item: str) -> list[int]:
     exact = [i for i, name in enumerate(names) if name == item]
     if len(exact) > 1:
         raise EmbeddingError(path, f"has {len(exact)} columns named {item!r}; choose by position")

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 
 from vmf.embeddings.columns import choose_columns
+from vmf.embeddings.compressed import compression_of, unpacked_head
 from vmf.embeddings.delimited import check_width, data_lines, read_layout, split, to_number
 from vmf.embeddings.embedding_file import EmbeddingFile, FloatRows
 from vmf.embeddings.errors import EmbeddingError
+from vmf.embeddings.places import Place
 
 
 class CsvFile(EmbeddingFile):
@@ -19,7 +20,7 @@ class CsvFile(EmbeddingFile):
 
     Parameters
     ----------
-    path : Path
+    path : Path or RemoteFile
         The table, UTF-8, with or without a header line.
     column : str, optional
         Which columns are the coordinates; see :func:`vmf.embeddings.columns.choose_columns`.
@@ -32,7 +33,7 @@ class CsvFile(EmbeddingFile):
 
     format = "csv"
 
-    def __init__(self, path: Path, column: str | None = None) -> None:
+    def __init__(self, path: Place, column: str | None = None) -> None:
         self._layout = layout = read_layout(path)
         self._columns = choose_columns(path, layout.names, column, layout.text_columns())
         super().__init__(path, (None, len(self._columns)), np.dtype(np.float64))
@@ -84,3 +85,17 @@ class CsvFile(EmbeddingFile):
                 )
             values.append(value)
         return values
+
+
+def is_compressed_text(path: Place, head: bytes) -> bool:
+    """Whether a file is text behind gzip or zstd, whatever its name."""
+    if compression_of(head) is None:
+        return False
+    inside = unpacked_head(path, len(head))
+    if b"\0" in inside:
+        raise EmbeddingError(
+            path,
+            f"is a {compression_of(head)}-compressed file with binary data in it, beginning with"
+            f" {inside[:8]!r}; unpack it first",
+        )
+    return True

@@ -10,10 +10,11 @@ import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import TextIO
 
+from vmf.embeddings.compressed import open_text
 from vmf.embeddings.errors import EmbeddingError
+from vmf.embeddings.places import Place
 
 _LONGEST_LINE = 1 << 26
 _SAMPLE_LINES = 20
@@ -44,7 +45,7 @@ class Layout:
         return found
 
 
-def read_layout(path: Path) -> Layout:
+def read_layout(path: Place) -> Layout:
     """Find separator and header from the first lines.
 
     Raises
@@ -68,7 +69,7 @@ def read_layout(path: Path) -> Layout:
     return Layout(delimiter, names, has_header, numbered[0][0], sample)
 
 
-def data_lines(path: Path, first_line: int = 1) -> Iterator[tuple[int, str]]:
+def data_lines(path: Place, first_line: int = 1) -> Iterator[tuple[int, str]]:
     """Yield (line number, text without its line break) from ``first_line`` on.
 
     Blank lines and leading comments are left out; a line that ends inside quotes is joined with
@@ -77,7 +78,7 @@ def data_lines(path: Path, first_line: int = 1) -> Iterator[tuple[int, str]]:
     number = 0
     leading = first_line == 1
     try:
-        with open(path, encoding="utf-8-sig") as stream:
+        with open_text(path) as stream:
             while line := stream.readline(_LONGEST_LINE):
                 number += 1
                 begins = number
@@ -102,7 +103,7 @@ def data_lines(path: Path, first_line: int = 1) -> Iterator[tuple[int, str]]:
         ) from error
 
 
-def _close_quotes(path: Path, number: int, line: str, stream: TextIO) -> tuple[str, int]:
+def _close_quotes(path: Place, number: int, line: str, stream: TextIO) -> tuple[str, int]:
     """Join ``line`` with those after it until its quotes are closed; also how many were taken."""
     parts = [line]
     length = len(line)
@@ -129,7 +130,7 @@ def split(line: str, delimiter: str | None) -> list[str]:
         return line.split(delimiter)
 
 
-def check_width(path: Path, number: int, line: str, layout: Layout) -> None:
+def check_width(path: Place, number: int, line: str, layout: Layout) -> None:
     """Refuse a line with more or fewer fields than the table has columns."""
     if layout.delimiter is not None and '"' not in line:
         found = line.count(layout.delimiter) + 1

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from vmf.embeddings.errors import EmbeddingError
+from vmf.embeddings.places import Identity, Place, RemoteFile, identify
 
 FloatRows = npt.NDArray[np.floating[Any]]
+Scale = npt.NDArray[np.floating[Any]]
 
 DEFAULT_CHUNK_BYTES = 8 << 20
 """Default size of a chunk. Measured on a 160 MB file: 8 MB is as fast as any size, because the
@@ -25,7 +25,7 @@ class EmbeddingFile(ABC):
 
     Parameters
     ----------
-    path : Path
+    path : Path or RemoteFile
         The file.
     shape : (int, int) or (None, int)
         Rows and dimension; None for rows that only a pass over the file can count, in which case
@@ -41,12 +41,13 @@ class EmbeddingFile(ABC):
 
     format: ClassVar[str]
 
-    def __init__(self, path: Path, shape: tuple[int | None, int], dtype: np.dtype[Any]) -> None:
+    def __init__(self, path: Place, shape: tuple[int | None, int], dtype: np.dtype[Any]) -> None:
         self.path = path
         self.dtype = dtype
         self.dimension = shape[1]
         self._rows = shape[0]
-        self._identity = _identity(path)
+        self.scale: Scale | None = None
+        self._identity = self.identify()
         if self.dimension < 2:
             raise EmbeddingError(
                 path,
@@ -75,6 +76,57 @@ class EmbeddingFile(ABC):
         """The data type of the chunks: float16, float32 or float64 in the machine's byte order."""
         return native_float(self.dtype)
 
+    @property
+    def stored_as(self) -> str:
+        """The data type as a name, also for those that NumPy does not have, and the scale."""
+        return str(self.dtype) if self.scale is None else f"{self.dtype} with scale"
+
+    @property
+    def parts(self) -> tuple[EmbeddingFile, ...]:
+        """The files that this one consists of, in the order of the rows."""
+        return (self,)
+
+    @property
+    def identity(self) -> Identity:
+        """What told the file from others when it was opened."""
+        return self._identity
+
+    def identify(self) -> Identity:
+        """What tells now whether the file is still the one that was opened."""
+        return identify(self.path)
+
+    def set_scale(self, scale: npt.ArrayLike) -> None:
+        """Say what the stored integers are to be multiplied by.
+
+        Parameters
+        ----------
+        scale : scalar, (1, dimension), (dimension,), (rows, 1) or (rows,) array
+            One for all, one a dimension, or one a row.
+
+        Raises
+        ------
+        EmbeddingError
+            When the file does not hold integers, or the scale has another shape or is not finite.
+        """
+        found = np.asarray(scale)
+        if self.dtype.kind not in "iu":
+            raise EmbeddingError(
+                self.path, f"holds {self.stored_as}; a scale belongs to stored integers"
+            )
+        if found.dtype.kind not in "fiu" or not np.isfinite(found).all():
+            raise EmbeddingError(self.path, "has a scale that is not a finite number")
+        values = np.asarray(found, self.native_dtype)
+        if values.ndim == 1 and len(values) == self.rows != self.dimension:
+            values = values.reshape(-1, 1)
+        allowed = {(), (1,), (1, 1), (self.dimension,), (1, self.dimension), (self.rows, 1)}
+        if values.shape not in allowed:
+            raise EmbeddingError(
+                self.path,
+                f"has a scale of shape {values.shape}; expected one number, {self.dimension} (one a"
+                f" dimension) or {self.rows} (one a row)",
+            )
+        self.scale = values
+
     def chunks(
         self, rows: int | None = None, *, memory: int = DEFAULT_CHUNK_BYTES
     ) -> Iterator[tuple[int, FloatRows]]:
@@ -100,16 +152,31 @@ class EmbeddingFile(ABC):
             raise ValueError(f"rows must be at least 1, not {rows}")
         start = 0
         for block in self.read_blocks(rows):
-            yield start, block
+            # Over a network, asking takes longer than reading a chunk: there, once at the end.
+            if start and not isinstance(self.path, RemoteFile):
+                self._check_unchanged()
+            yield start, self._scaled(start, block)
             start += len(block)
         if self._rows is not None and start != self._rows:
             raise EmbeddingError(
                 self.path, f"ended after {start} rows where {self._rows} were promised"
             )
-        if _identity(self.path) != self._identity:
+        self._check_unchanged()
+
+    def _check_unchanged(self) -> None:
+        if self.identify() != self._identity:
             raise EmbeddingError(
                 self.path, "changed while it was read; wait until it is complete and run again"
             )
+
+    def _scaled(self, start: int, block: FloatRows) -> FloatRows:
+        if self.scale is None:
+            return block
+        one_a_row = self.scale.ndim == 2 and len(self.scale) > 1
+        scaled: FloatRows = block * (
+            self.scale[start : start + len(block)] if one_a_row else self.scale
+        )
+        return scaled
 
     def locate(self, row: int, column: int | None = None) -> str:
         """Where a row (and a column of it) stands in the file, in the user's terms."""
@@ -136,7 +203,7 @@ def native_float(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return np.dtype(np.float32 if dtype.itemsize <= 2 else np.float64)
 
 
-def check_dtype(dtype: np.dtype[Any], path: Path, what: str = "the array") -> None:
+def check_dtype(dtype: np.dtype[Any], path: Place, what: str = "the array") -> None:
     """Refuse what is not a real number, saying what it is and how to convert it."""
     if dtype.kind in "fiu":
         return
@@ -156,7 +223,7 @@ def check_dtype(dtype: np.dtype[Any], path: Path, what: str = "the array") -> No
     raise EmbeddingError(path, problem)
 
 
-def check_two_dimensional(shape: tuple[int, ...], path: Path, what: str = "the array") -> None:
+def check_two_dimensional(shape: tuple[int, ...], path: Place, what: str = "the array") -> None:
     """Refuse anything but (rows, dimension)."""
     if len(shape) == 2:
         return
@@ -167,11 +234,3 @@ def check_two_dimensional(shape: tuple[int, ...], path: Path, what: str = "the a
     else:
         cure = "it is a single number"
     raise EmbeddingError(path, f"{what} has shape {shape}, expected (rows, dimension); {cure}")
-
-
-def _identity(path: Path) -> tuple[int, int, int]:
-    try:
-        status = os.stat(path)
-    except OSError as error:
-        raise EmbeddingError(path, f"cannot be read ({error.strerror})") from error
-    return status.st_ino, status.st_size, status.st_mtime_ns

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -95,11 +94,13 @@ def open_files(paths: Sequence[PathLike], column: str | None = None) -> list[Emb
         When one cannot be read, is given twice, or has another dimension than the first.
     """
     files: list[EmbeddingFile] = []
-    for path in paths:
-        file = open_embeddings(path, column)
-        for earlier in files:
-            if os.path.samefile(earlier.path, path):
-                raise EmbeddingError(path, "is given twice; its rows would count double")
+    seen = set()
+    # A folder is taken apart: a checkpoint, say, must know which of its files have been read.
+    for file in (part for path in paths for part in open_embeddings(path, column).parts):
+        path = file.path
+        if file.identity in seen:
+            raise EmbeddingError(path, "is given twice; its rows would count double")
+        seen.add(file.identity)
         if files and file.dimension != files[0].dimension:
             raise EmbeddingError(
                 path,

@@ -12,12 +12,24 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from vmf.embeddings.arrays import check_label_array
+from vmf.embeddings.arrow_table import is_label_type
 from vmf.embeddings.columns import find_column
 from vmf.embeddings.delimited import Layout, check_width, data_lines, read_layout, split
 from vmf.embeddings.errors import EmbeddingError
 from vmf.embeddings.npy import Stream, read_npy_header
 from vmf.embeddings.npz import open_member, read_members
-from vmf.embeddings.parquet import is_label_type, open_parquet
+from vmf.embeddings.parquet import open_parquet
+from vmf.embeddings.places import (
+    Place,
+    exists,
+    find_place,
+    is_folder,
+    is_pattern,
+    is_url,
+    open_binary,
+)
+from vmf.embeddings.registry import find_files, format_by_name
 
 _Chunk = npt.NDArray[Any] | list[str]
 
@@ -51,7 +63,8 @@ def read_labels(source: str | os.PathLike[str]) -> Labels:
     source : path-like
         A ``.npy`` (one integer or string a row), a ``.npz`` (``FILE:MEMBER``), a ``.txt`` (one
         label a line, no header), a ``.csv`` or ``.tsv`` (``FILE:COLUMN`` by name or position unless
-        it has a single column) or a ``.parquet`` (likewise).
+        it has a single column), a ``.parquet`` or Arrow file (likewise), an ``.h5``, Zarr,
+        ``.safetensors`` or ``.pt`` (``FILE:NAME``), or a folder or pattern of these.
 
     Raises
     ------
@@ -59,20 +72,58 @@ def read_labels(source: str | os.PathLike[str]) -> Labels:
         When a label is missing or is no whole number or text, and for every damaged file.
     """
     path, column = _split_source(os.fspath(source))
-    readers: dict[str, Callable[[Path, str | None], Iterator[_Chunk]]] = {
-        ".npy": _from_npy, ".npz": _from_npz, ".txt": _from_lines, ".csv": _from_table,
-        ".tsv": _from_table, ".parquet": _from_parquet, ".pq": _from_parquet,
-    }  # fmt: skip
-    reader = readers.get(path.suffix.lower())
-    if reader is None:
-        raise EmbeddingError(path, "labels are read from .npy, .npz, .txt, .csv, .tsv, .parquet")
     try:
-        return _encode(path, reader(path, column))
+        return _encode(path, _chunks(path, column))
     except OSError as error:
         raise EmbeddingError(path, f"cannot be read ({error.strerror or error})") from error
 
 
-def label_file(source: str | os.PathLike[str]) -> Path:
+def read_column(source: str | os.PathLike[str]) -> Iterator[str]:
+    """Yield the values of ``FILE:COLUMN`` as text, one a row: identifiers, say.
+
+    Parameters
+    ----------
+    source : path-like
+        As of :func:`read_labels`. A value that is missing is "".
+
+    Raises
+    ------
+    EmbeddingError
+        For a column that holds neither whole numbers nor text, and for every damaged file.
+    """
+    path, column = _split_source(os.fspath(source))
+    for chunk in _chunks(path, column):
+        yield from map(_label_text, chunk.tolist() if isinstance(chunk, np.ndarray) else chunk)
+
+
+def _chunks(path: Place, column: str | None) -> Iterator[_Chunk]:
+    """The values of a column in parts; those of a folder or a pattern one file after the other."""
+    store = format_by_name(path)
+    if is_pattern(path) or (is_folder(path) and (store is None or not store.recognises)):
+        for file in find_files(path):
+            yield from _chunks(file, column)
+        return
+    readers: dict[str, Callable[[Place, str | None], Iterator[_Chunk]]] = {
+        ".npy": _from_npy, ".npz": _from_npz, ".txt": _from_lines, ".csv": _from_table,
+        ".tsv": _from_table, ".parquet": _from_parquet, ".pq": _from_parquet,
+    }  # fmt: skip
+    name = path.name.lower()
+    if name.endswith((".gz", ".zst")):
+        name = name.rpartition(".")[0]
+    reader = readers.get(f".{name.rpartition('.')[2]}")
+    if reader is not None:
+        yield from reader(path, column)
+    elif store is not None and store.labels:
+        yield from store.read_labels(path, column)
+    else:
+        raise EmbeddingError(
+            path,
+            "labels are read from .npy, .npz, .txt, .csv, .tsv, .parquet, .arrow, .h5, .zarr,"
+            " .safetensors, .pt",
+        )
+
+
+def label_file(source: str | os.PathLike[str]) -> Place:
     """The file of a ``FILE`` or ``FILE:COLUMN``; EmbeddingError when it does not exist."""
     return _split_source(os.fspath(source))[0]
 
@@ -89,17 +140,19 @@ def join_labels(parts: Iterable[Labels]) -> Labels:
     return Labels(classes, np.concatenate(codes))
 
 
-def _split_source(source: str) -> tuple[Path, str | None]:
-    path = Path(source)
-    if path.exists():
-        return path, None
+def _split_source(source: str) -> tuple[Place, str | None]:
+    place = find_place(source)
+    if exists(place) or (is_pattern(place) and ":" not in source.rpartition("/")[2]):
+        return place, None
     name, colon, column = source.rpartition(":")
-    if colon and Path(name).exists():
-        return Path(name), column
+    if colon and not (is_url(source) and column.startswith("//")):
+        place = find_place(name)
+        if exists(place) or is_pattern(place):
+            return place, column
     raise EmbeddingError(name if colon and Path(name).suffix else source, "does not exist")
 
 
-def _encode(path: Path, chunks: Iterator[_Chunk]) -> Labels:
+def _encode(path: Place, chunks: Iterator[_Chunk]) -> Labels:
     """Number the labels as they appear, then renumber them in the order of the classes."""
     seen: dict[str, int] = {}
     codes: list[npt.NDArray[np.int32]] = []
@@ -139,13 +192,13 @@ def _in_order(labels: Iterable[str]) -> list[str]:
         return sorted(labels)
 
 
-def _from_npy(path: Path, column: str | None) -> Iterator[_Chunk]:
+def _from_npy(path: Place, column: str | None) -> Iterator[_Chunk]:
     _no_column(path, column)
-    with open(path, "rb") as stream:
+    with open_binary(path) as stream:
         yield _read_array(stream, path)
 
 
-def _from_npz(path: Path, column: str | None) -> Iterator[_Chunk]:
+def _from_npz(path: Place, column: str | None) -> Iterator[_Chunk]:
     headers = read_members(path)
     if column is None and len(headers) > 1:
         listing = ", ".join(f"{name} ({header.summary()})" for name, header in headers.items())
@@ -157,14 +210,10 @@ def _from_npz(path: Path, column: str | None) -> Iterator[_Chunk]:
         yield _read_array(stream, path)
 
 
-def _read_array(stream: Stream, path: Path) -> npt.NDArray[Any]:
+def _read_array(stream: Stream, path: Place) -> npt.NDArray[Any]:
     header = read_npy_header(stream, path)
     shape, dtype = header.shape, header.dtype
-    if len(shape) != 1 and not (len(shape) == 2 and shape[1] == 1):
-        raise EmbeddingError(path, f"holds an array of shape {shape}; labels have shape (rows,)")
-    if dtype.kind not in "iuSUb" or not dtype.itemsize:
-        kind = "Python objects (a pickle)" if dtype.hasobject else f"dtype {dtype}"
-        raise EmbeddingError(path, f"holds {kind}; labels are integers or strings")
+    check_label_array(path, shape, dtype)
     # In pieces, so that a false promise of many bytes asks for no more memory than there are.
     data = bytearray()
     while piece := stream.read(min(1 << 20, header.data_bytes - len(data))):
@@ -176,12 +225,12 @@ def _read_array(stream: Stream, path: Path) -> npt.NDArray[Any]:
     return np.frombuffer(data, dtype)
 
 
-def _from_lines(path: Path, column: str | None) -> Iterator[_Chunk]:
+def _from_lines(path: Place, column: str | None) -> Iterator[_Chunk]:
     _no_column(path, column)
     yield from _batches(line for _, line in data_lines(path))
 
 
-def _from_table(path: Path, column: str | None) -> Iterator[_Chunk]:
+def _from_table(path: Place, column: str | None) -> Iterator[_Chunk]:
     layout = read_layout(path)
     if layout.delimiter is None or len(layout.names) == 1:
         lines = (line.strip().strip('"') for _, line in data_lines(path))
@@ -214,7 +263,7 @@ def _is_label_header(layout: Layout) -> bool:
     )
 
 
-def _from_parquet(path: Path, column: str | None) -> Iterator[_Chunk]:
+def _from_parquet(path: Place, column: str | None) -> Iterator[_Chunk]:
     with open_parquet(path) as file:
         names = file.schema_arrow.names
         if column is None and len(names) > 1:
@@ -238,6 +287,6 @@ def _batches(labels: Iterator[str]) -> Iterator[list[str]]:
         yield batch
 
 
-def _no_column(path: Path, column: str | None) -> None:
+def _no_column(path: Place, column: str | None) -> None:
     if column is not None:
         raise EmbeddingError(path, f"holds one label a row; leave out :{column}")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 import math
-import os
 import re
 import warnings
 from collections.abc import Iterator
@@ -27,6 +26,7 @@ from vmf.embeddings.embedding_file import (
     native_float,
 )
 from vmf.embeddings.errors import EmbeddingError
+from vmf.embeddings.places import Place, open_binary, size_of
 
 MAGIC = b"\x93NUMPY"
 _LONGEST_HEADER = 10_000  # NumPy's own limit for parsing an untrusted header
@@ -61,7 +61,7 @@ class NpyHeader:
         return f"{' x '.join(map(str, self.shape)) or 'scalar'} {self.dtype}"
 
 
-def read_npy_header(stream: Stream, path: Path) -> NpyHeader:
+def read_npy_header(stream: Stream, path: Place) -> NpyHeader:
     """Parse the header at the start of ``stream``, versions 1 to 3 of the format.
 
     Raises
@@ -106,14 +106,17 @@ def read_npy_header(stream: Stream, path: Path) -> NpyHeader:
 
 
 class NpyFile(EmbeddingFile):
-    """A 2-D array in a ``.npy`` file, in C or Fortran order and either byte order."""
+    """A 2-D array in a ``.npy`` file, in C or Fortran order and either byte order.
+
+    The scale of the integers in ``x.npy`` is looked for in ``x.scale.npy``.
+    """
 
     format = "npy"
 
-    def __init__(self, path: Path) -> None:
-        with open(path, "rb") as stream:
+    def __init__(self, path: Place) -> None:
+        with open_binary(path) as stream:
             self._header = header = read_npy_header(stream, path)
-            found = os.fstat(stream.fileno()).st_size - header.offset
+            found = size_of(path) - header.offset
         check_dtype(header.dtype, path)
         check_two_dimensional(header.shape, path)
         if found != header.data_bytes:
@@ -124,15 +127,31 @@ class NpyFile(EmbeddingFile):
                 f" the file holds {found}",
             )
         super().__init__(path, (header.shape[0], header.shape[1]), header.dtype)
+        beside = path.with_suffix(".scale.npy") if isinstance(path, Path) else None
+        if header.dtype.kind in "iu" and beside is not None and beside.is_file():
+            with open_binary(beside) as stream:
+                self.set_scale(read_small_array(stream, beside, self.rows, self.dimension))
 
     def read_blocks(self, rows: int) -> Iterator[FloatRows]:
-        with open(self.path, "rb", buffering=0) as stream:
+        with open_binary(self.path) as stream:
             stream.seek(self._header.offset)
             yield from read_array_blocks(stream, self._header, rows, self.path)
 
 
+def read_small_array(
+    stream: Stream, path: Place, rows: int, dimension: int
+) -> np.ndarray[Any, Any]:
+    """An array of at most ``rows`` or ``dimension`` numbers: a scale."""
+    header = read_npy_header(stream, path)
+    if header.dtype.kind not in "fiu" or math.prod(header.shape) > max(rows, dimension):
+        raise EmbeddingError(path, f"holds {header.summary()}; that is no scale")
+    values = np.empty(math.prod(header.shape), header.dtype)
+    fill(values, stream, path)
+    return values.reshape(header.shape, order="F" if header.fortran_order else "C")
+
+
 def read_array_blocks(
-    stream: Stream, header: NpyHeader, rows: int, path: Path
+    stream: Stream, header: NpyHeader, rows: int, path: Place
 ) -> Iterator[FloatRows]:
     """Yield ``rows`` rows at a time of the array whose first number is next in ``stream``.
 
@@ -147,15 +166,15 @@ def read_array_blocks(
             columns = np.empty((dimension, count), header.dtype)
             for number, column in enumerate(columns):
                 stream.seek(header.offset + (number * total + start) * header.dtype.itemsize)
-                _fill(column, stream, path)
+                fill(column, stream, path)
             block = np.ascontiguousarray(columns.T)
         else:
             block = np.empty((count, dimension), header.dtype)
-            _fill(block, stream, path)
+            fill(block, stream, path)
         yield block.astype(native, copy=False)
 
 
-def _fill(block: np.ndarray[Any, Any], stream: Stream, path: Path) -> None:
+def fill(block: np.ndarray[Any, Any], stream: Stream, path: Place) -> None:
     """Read all of ``block``, however few bytes each read returns."""
     unread = block.reshape(-1).view(np.uint8).data
     while unread:
@@ -163,3 +182,10 @@ def _fill(block: np.ndarray[Any, Any], stream: Stream, path: Path) -> None:
         if not count:
             raise EmbeddingError(path, "is truncated: it ended while its rows were read")
         unread = unread[count:]
+
+
+def widen_bfloat16(bits: np.ndarray[Any, Any]) -> FloatRows:
+    """The float32 numbers whose upper halves are these 16 bits."""
+    wide = bits.astype(np.uint32)
+    wide <<= 16
+    return wide.view(np.float32)

@@ -7,9 +7,9 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import cast
 
+from vmf.embeddings.arrays import choose_array, scale_beside
 from vmf.embeddings.embedding_file import (
     EmbeddingFile,
     FloatRows,
@@ -17,7 +17,14 @@ from vmf.embeddings.embedding_file import (
     check_two_dimensional,
 )
 from vmf.embeddings.errors import EmbeddingError
-from vmf.embeddings.npy import NpyHeader, Stream, read_array_blocks, read_npy_header
+from vmf.embeddings.npy import (
+    NpyHeader,
+    Stream,
+    read_array_blocks,
+    read_npy_header,
+    read_small_array,
+)
+from vmf.embeddings.places import Place, open_binary
 
 
 class NpzFile(EmbeddingFile):
@@ -25,7 +32,7 @@ class NpzFile(EmbeddingFile):
 
     Parameters
     ----------
-    path : Path
+    path : Path or RemoteFile
         The archive.
     column : str, optional
         The member's name. Without it the archive must hold exactly one 2-D array of numbers.
@@ -33,13 +40,19 @@ class NpzFile(EmbeddingFile):
 
     format = "npz"
 
-    def __init__(self, path: Path, column: str | None = None) -> None:
+    def __init__(self, path: Place, column: str | None = None) -> None:
         headers = read_members(path)
-        self._member = member = _choose(path, headers, column)
+        self._member = member = choose_array(
+            path, headers, None if column is None else column.removesuffix(".npy"), "member"
+        )
         self._header = header = headers[member]
         check_dtype(header.dtype, path, f"member {member!r}")
         check_two_dimensional(header.shape, path, f"member {member!r}")
         super().__init__(path, (header.shape[0], header.shape[1]), header.dtype)
+        beside = scale_beside(headers, member)
+        if beside is not None and header.dtype.kind in "iu":
+            with open_member(path, beside) as stream:
+                self.set_scale(read_small_array(stream, path, self.rows, self.dimension))
 
     def read_blocks(self, rows: int) -> Iterator[FloatRows]:
         with open_member(self.path, self._member) as stream:
@@ -58,9 +71,9 @@ class NpzFile(EmbeddingFile):
                 yield from read_array_blocks(copy, self._header, rows, self.path)
 
 
-def read_members(path: Path) -> dict[str, NpyHeader]:
+def read_members(path: Place) -> dict[str, NpyHeader]:
     """The header of every ``.npy`` member, by name without the ending."""
-    with _zip_errors(path), zipfile.ZipFile(path) as archive:
+    with _zip_errors(path), open_binary(path) as file, zipfile.ZipFile(file) as archive:
         names = archive.namelist()
         members = [name for name in names if name.endswith(".npy")]
         if not members:
@@ -86,33 +99,19 @@ def read_members(path: Path) -> dict[str, NpyHeader]:
 
 
 @contextmanager
-def open_member(path: Path, member: str) -> Iterator[Stream]:
+def open_member(path: Place, member: str) -> Iterator[Stream]:
     """A stream of one member, at the beginning of its header."""
     with (
         _zip_errors(path),
-        zipfile.ZipFile(path) as archive,
+        open_binary(path) as file,
+        zipfile.ZipFile(file) as archive,
         archive.open(member + ".npy") as stream,
     ):
         yield cast(zipfile.ZipExtFile, stream)
 
 
-def _choose(path: Path, headers: dict[str, NpyHeader], column: str | None) -> str:
-    listing = ", ".join(f"{name} ({header.summary()})" for name, header in headers.items())
-    if column is not None:
-        name = column.removesuffix(".npy")
-        if name in headers:
-            return name
-        raise EmbeddingError(path, f"has no member {column!r}; it holds {listing}")
-    if len(headers) == 1:
-        return next(iter(headers))
-    arrays = [name for name, header in headers.items() if len(header.shape) == 2]
-    if len(arrays) == 1:
-        return arrays[0]
-    raise EmbeddingError(path, f"holds {listing}; choose one with --column NAME")
-
-
 @contextmanager
-def _zip_errors(path: Path) -> Iterator[None]:
+def _zip_errors(path: Place) -> Iterator[None]:
     """Turn everything that a damaged archive makes zipfile raise into one line."""
     try:
         yield

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from vmf.embeddings.columns import choose_columns, find_column
-from vmf.embeddings.embedding_file import EmbeddingFile, FloatRows, native_float
+from vmf.embeddings.arrow_table import ArrowTableFile
 from vmf.embeddings.errors import EmbeddingError
+from vmf.embeddings.places import Place, RemoteFile, open_binary
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -21,12 +18,12 @@ _BUFFERS = 64 << 20
 """Bytes of undecoded data to hold: a row group up to this size, or one buffer a column."""
 
 
-class ParquetFile(EmbeddingFile):
+class ParquetFile(ArrowTableFile):
     """One list column of a Parquet file, or several plain columns as the coordinates.
 
     Parameters
     ----------
-    path : Path
+    path : Path or RemoteFile
         The file.
     column : str, optional
         The list column, or the columns that are the coordinates
@@ -40,65 +37,24 @@ class ParquetFile(EmbeddingFile):
 
     format = "parquet"
 
-    def __init__(self, path: Path, column: str | None = None) -> None:
+    def __init__(self, path: Place, column: str | None = None) -> None:
         with open_parquet(path) as file:
-            schema = file.schema_arrow
             rows = file.metadata.num_rows
-            self._names, self._is_list = _choose(path, schema, column)
-            types = [schema.field(name).type for name in self._names]
-            if self._is_list:
-                dtype = _number_type(_list_type(types[0]).value_type)
-                dimension = _list_length(path, file, self._names[0], types[0]) if rows else 2
-            else:
-                dtype = np.result_type(*[_number_type(t) for t in types])
-                dimension = len(types)
-        super().__init__(path, (rows, dimension), dtype)
-
-    def locate(self, row: int, column: int | None = None) -> str:
-        if column is None or self._is_list:
-            return super().locate(row, column)
-        return f"row {row}, column {self._names[column]!r}"
-
-    def read_blocks(self, rows: int) -> Iterator[FloatRows]:
-        with open_parquet(self.path) as file:
-            start = 0
-            for batch in file.iter_batches(rows, columns=self._names, use_threads=True):
-                if batch.num_rows:
-                    block = self._rows_of(batch, start)
-                    yield block
-                    start += len(block)
-
-    def _rows_of(self, batch: pa.RecordBatch, start: int) -> FloatRows:
-        if self._is_list:
-            return self._rows_of_lists(batch.column(0), start)
-        columns = np.empty((self.dimension, batch.num_rows), self.native_dtype)
-        for position, name in enumerate(self._names):
-            columns[position] = _numbers(batch.column(name))
-        return np.ascontiguousarray(columns.T)
-
-    def _rows_of_lists(self, column: pa.Array, start: int) -> FloatRows:
-        import pyarrow.compute as pc
-
-        column = getattr(column, "storage", column)
-        lengths = pc.list_value_length(column).fill_null(self.dimension).to_numpy()
-        wrong = np.flatnonzero(lengths != self.dimension)
-        if len(wrong):
-            raise EmbeddingError(
-                self.path,
-                f"{self.locate(start + int(wrong[0]))} of column {self._names[0]!r} has"
-                f" {lengths[wrong[0]]} numbers where row 0 has {self.dimension}; every row needs"
-                " the same number",
+            super().__init__(
+                path,
+                column,
+                file.schema_arrow,
+                rows,
+                lambda names: file.iter_batches(16, columns=names),
             )
-        values = _numbers(column.flatten()).astype(self.native_dtype, copy=False)
-        if not column.null_count:
-            return values.reshape(len(column), self.dimension)
-        block = np.full((len(column), self.dimension), np.nan, self.native_dtype)
-        block[column.is_valid().to_numpy(zero_copy_only=False)] = values.reshape(-1, self.dimension)
-        return block
+
+    def read_batches(self, rows: int) -> Iterator[pa.RecordBatch]:
+        with open_parquet(self.path) as file:
+            yield from file.iter_batches(rows, columns=self._names, use_threads=True)
 
 
 @contextmanager
-def open_parquet(path: Path) -> Iterator[pq.ParquetFile]:
+def open_parquet(path: Place) -> Iterator[pq.ParquetFile]:
     """Open with bounded buffers; whatever pyarrow finds wrong becomes one line.
 
     pyarrow loads the column chunks of a row group whole, which is fastest. Where a row group is
@@ -109,15 +65,20 @@ def open_parquet(path: Path) -> Iterator[pq.ParquetFile]:
         import pyarrow.parquet as pq
     except ImportError as error:
         raise EmbeddingError(
-            path, "reading Parquet needs pyarrow, which is not installed: pip install pyarrow"
+            path,
+            "reading Parquet needs pyarrow, which is not installed: pip install pyarrow",
         ) from error
     try:
-        metadata = pq.read_metadata(path)
+        source: Any = open_binary(path) if isinstance(path, RemoteFile) else path
+        metadata = pq.read_metadata(source)
         groups = [metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups)]
+        _check_counts(path, metadata)
         buffer = 0
         if max(groups, default=0) > _BUFFERS:
             buffer = min(1 << 20, max(1 << 14, _BUFFERS // metadata.num_columns))
-        with pq.ParquetFile(path, metadata=metadata, buffer_size=buffer, pre_buffer=False) as file:
+        with pq.ParquetFile(
+            source, metadata=metadata, buffer_size=buffer, pre_buffer=False
+        ) as file:
             yield file
     except EmbeddingError:
         raise
@@ -125,81 +86,12 @@ def open_parquet(path: Path) -> Iterator[pq.ParquetFile]:
         raise EmbeddingError(path, f"is a damaged or truncated Parquet file ({error})") from error
 
 
-def _choose(path: Path, schema: pa.Schema, column: str | None) -> tuple[list[str], bool]:
-    """Names of the chosen columns, and whether it is a list column."""
-    names = schema.names
-    if len(set(names)) != len(names):
-        raise EmbeddingError(path, "has several columns of the same name; rename them")
-    lists = [n for n in names if _list_type(schema.field(n).type) is not None]
-    if column is not None and "," not in column and column in lists:
-        lists = [column]
-    elif column is not None and lists:
-        position = find_column(path, names, column)
-        lists = [names[position]] if names[position] in lists else []
-    if len(lists) > 1:
+def _check_counts(path: Place, metadata: pq.FileMetaData) -> None:
+    """Refuse a file whose row groups do not add up to the rows that it promises."""
+    found = sum(metadata.row_group(i).num_rows for i in range(metadata.num_row_groups))
+    if found != metadata.num_rows:
         raise EmbeddingError(
-            path, f"has several list columns: {', '.join(lists)}; choose one with --column NAME"
+            path,
+            f"is damaged: it promises {metadata.num_rows} rows, its row groups hold {found}; write"
+            " it again",
         )
-    if lists:
-        item = _list_type(schema.field(lists[0]).type).value_type
-        if _number_type(item) is None:
-            raise EmbeddingError(
-                path, f"column {lists[0]!r} holds lists of {item}, expected lists of numbers"
-            )
-        return lists, True
-    other = {
-        position: str(schema.field(name).type)
-        for position, name in enumerate(names)
-        if _number_type(schema.field(name).type) is None
-    }
-    chosen = choose_columns(path, names, column, other)
-    return [names[position] for position in chosen], False
-
-
-def _list_type(kind: pa.DataType) -> Any:
-    """The list type itself, unwrapped from a tensor extension type; None when it is no list."""
-    import pyarrow.types as pt
-
-    kind = getattr(kind, "storage_type", kind)
-    if pt.is_list(kind) or pt.is_large_list(kind) or pt.is_fixed_size_list(kind):
-        return kind
-    return None
-
-
-def _number_type(kind: pa.DataType) -> Any:
-    """The NumPy type of a column of real numbers; None for anything else."""
-    import pyarrow.types as pt
-
-    if pt.is_floating(kind) or pt.is_integer(kind):
-        return np.dtype(kind.to_pandas_dtype())
-    return None
-
-
-def is_label_type(kind: pa.DataType) -> bool:
-    """Whether a column can hold labels: integers, strings, booleans or a dictionary of them."""
-    import pyarrow.types as pt
-
-    kind = kind.value_type if pt.is_dictionary(kind) else kind
-    return any(
-        is_such(kind)
-        for is_such in (pt.is_integer, pt.is_boolean, pt.is_string, pt.is_large_string)
-    )
-
-
-def _list_length(path: Path, file: pq.ParquetFile, name: str, kind: pa.DataType) -> int:
-    listed = _list_type(kind)
-    if hasattr(listed, "list_size"):
-        return int(listed.list_size)
-    for batch in file.iter_batches(16, columns=[name]):
-        for value in batch.column(0):
-            if value.is_valid:
-                return len(value)
-    raise EmbeddingError(path, f"column {name!r} holds no lists, only missing values")
-
-
-def _numbers(column: pa.Array) -> np.ndarray[Any, Any]:
-    """The values as NumPy numbers, missing ones as NaN."""
-    values: np.ndarray[Any, Any] = column.to_numpy(zero_copy_only=False)
-    if not column.null_count:
-        return values
-    return values.astype(native_float(np.dtype(column.type.to_pandas_dtype())))

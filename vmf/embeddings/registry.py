@@ -1,27 +1,39 @@
 """The formats there are, and which one a file is in.
 
 A format is recognised by the first bytes of the file; the extension decides only for text, which
-has no signature. The readers' modules are imported when they are first needed.
+has no signature. The readers' modules are imported when they are first needed. Another package adds
+a format by an entry point of the group ``vmf.embeddings`` that names a :class:`Format`.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
+import numpy.typing as npt
+
+from vmf.embeddings.collection import EmbeddingCollection
 from vmf.embeddings.embedding_file import EmbeddingFile
 from vmf.embeddings.errors import EmbeddingError
+from vmf.embeddings.places import (
+    Place,
+    entries,
+    exists,
+    find_place,
+    is_folder,
+    is_pattern,
+    matching,
+    open_binary,
+)
 
 _HEAD_BYTES = 4096
 
 _FOREIGN = {  # signatures of what people also have on disk
-    b"\x89HDF\r\n\x1a\n": "an HDF5 file",
-    b"ARROW1": "an Arrow/Feather file",
-    b"\x1f\x8b": "a gzip-compressed file",
-    b"\x28\xb5\x2f\xfd": "a zstd-compressed file",
+    b"FEA1": "a Feather file of version 1 (write version 2: pyarrow.feather.write_feather)",
     b"BZh": "a bzip2-compressed file",
     b"\xfd7zXZ": "an xz-compressed file",
     b"\x89PNG": "a PNG picture",
@@ -50,6 +62,12 @@ class Format:
         ``"module:callable"``, called with the path and, if ``takes_column``, the column choice.
     takes_column : bool
         Whether a column, or a member, can be chosen.
+    recognises : str
+        ``"module:callable"`` for what a signature cannot tell, called with the place and its first
+        bytes; the answer is whether the file is in this format.
+    labels : str
+        ``"module:callable"``, called with the place and a column: yields the values of a column of
+        labels, as arrays or lists of strings. Empty where there are none.
     """
 
     name: str
@@ -57,15 +75,38 @@ class Format:
     signature: bytes
     reader: str
     takes_column: bool = True
+    recognises: str = ""
+    labels: str = ""
 
-    def open(self, path: Path, column: str | None) -> EmbeddingFile:
+    def claims(self, path: Place, head: bytes) -> bool:
+        """Whether a file that begins with ``head`` is in this format."""
+        if self.signature and not head.startswith(self.signature):
+            return False
+        return bool(_load(self.recognises)(path, head)) if self.recognises else bool(self.signature)
+
+    def open(self, path: Place, column: str | None) -> EmbeddingFile:
         """The opened file."""
         if column is not None and not self.takes_column:
             raise EmbeddingError(path, f"--column does not apply: a .{self.name} holds one array")
-        module, _, name = self.reader.partition(":")
-        reader: Callable[..., EmbeddingFile] = getattr(import_module(module), name)
+        reader: Callable[..., EmbeddingFile] = _load(self.reader)
         return reader(path, column) if self.takes_column else reader(path)
 
+    def read_labels(self, path: Place, column: str | None) -> Iterator[Any]:
+        """The values of a column of labels, in parts."""
+        found: Iterator[Any] = _load(self.labels)(path, column)
+        return found
+
+
+def _load(name: str) -> Callable[..., Any]:
+    module, _, attribute = name.partition(":")
+    found: Callable[..., Any] = getattr(import_module(module), attribute)
+    return found
+
+
+ENTRY_POINTS = "vmf.embeddings"
+_ADDED: set[object] = set()
+_BESIDE = (".labels.npy", ".scale.npy", ".labels.txt")
+"""Endings of files that belong to an embedding file of the same folder."""
 
 _FORMATS: list[Format] = []
 
@@ -75,49 +116,153 @@ def register(new: Format) -> None:
     _FORMATS.insert(0, new)
 
 
-register(Format("csv", (".csv", ".tsv", ".txt"), b"", "vmf.embeddings.csv:CsvFile"))
-register(Format("parquet", (".parquet", ".pq"), b"PAR1", "vmf.embeddings.parquet:ParquetFile"))
-register(Format("npz", (".npz",), b"PK\x03\x04", "vmf.embeddings.npz:NpzFile"))
-register(Format("npy", (".npy",), b"\x93NUMPY", "vmf.embeddings.npy:NpyFile", takes_column=False))
+def _here(
+    name: str, extensions: tuple[str, ...], signature: bytes, reader: str, **more: Any
+) -> None:
+    module, _, _ = reader.partition(":")
+    if more.pop("with_labels", False):
+        more["labels"] = f"vmf.embeddings.{module}:read_label_column"
+    if "recognises" in more:
+        more["recognises"] = f"vmf.embeddings.{more['recognises']}"
+    register(Format(name, extensions, signature, f"vmf.embeddings.{reader}", **more))
 
 
-def open_embeddings(path: str | os.PathLike[str], column: str | None = None) -> EmbeddingFile:
-    """Open a file of embeddings, one row each, whatever its format.
+_COMPRESSED = (".csv.gz", ".tsv.gz", ".txt.gz", ".csv.zst", ".tsv.zst", ".txt.zst")
+_SAFETENSORS = "safetensors:begins_like_safetensors"
+_ARROW = (".arrow", ".feather")
+
+_here("csv", (".csv", ".tsv", ".txt"), b"", "csv:CsvFile")
+_here("csv", _COMPRESSED, b"", "csv:CsvFile", recognises="csv:is_compressed_text")
+_here("arrow stream", (".ipc",), b"\xff\xff\xff\xff", "arrow:ArrowFile", with_labels=True)
+_here("arrow", _ARROW, b"ARROW1", "arrow:ArrowFile", with_labels=True)
+_here(
+    "safetensors", (".safetensors",), b"", "safetensors:SafetensorsFile",
+    recognises=_SAFETENSORS, with_labels=True,
+)  # fmt: skip
+_here("zarr", (".zarr",), b"", "zarr:ZarrFile", recognises="zarr:is_zarr_folder", with_labels=True)
+_here("hdf5", (".h5", ".hdf5"), b"\x89HDF\r\n\x1a\n", "hdf5:Hdf5File", with_labels=True)
+_here("parquet", (".parquet", ".pq"), b"PAR1", "parquet:ParquetFile")
+_here("npz", (".npz",), b"PK\x03\x04", "npz:NpzFile")
+_here(
+    "pytorch", (".pt", ".pth"), b"PK\x03\x04", "pytorch:PytorchFile",
+    recognises="pytorch:is_checkpoint", with_labels=True,
+)  # fmt: skip
+_here("npy", (".npy",), b"\x93NUMPY", "npy:NpyFile", takes_column=False)
+
+
+def open_embeddings(
+    path: str | os.PathLike[str],
+    column: str | None = None,
+    *,
+    scale: npt.ArrayLike | None = None,
+) -> EmbeddingFile:
+    """Open embeddings, one row each, whatever their format and wherever they are.
 
     Parameters
     ----------
     path : path-like
-        A ``.npy``, ``.npz``, ``.csv``, ``.tsv``, ``.txt`` or ``.parquet`` file.
+        A file, a folder of files, a pattern (``part-*.parquet``, ``**`` for any depth), or an
+        fsspec URL of one of them. Files of a folder, those of its folders too, and of a pattern are
+        taken in the order of their paths. See docs/embeddings.md for the formats.
     column : str, optional
-        The member of a ``.npz``, the list column of a Parquet file, or the coordinate columns of a
-        table: names, patterns (``x*``), positions and ranges (``1:129``), separated by commas.
+        The member of a ``.npz``, the dataset, array or tensor of a file that holds several, the
+        list column of a table, or its coordinate columns: names, patterns (``x*``), positions and
+        ranges (``1:129``), separated by commas.
+    scale : float or array, optional
+        What stored integers are to be multiplied by, in place of a scale stored beside them; see
+        :meth:`EmbeddingFile.set_scale`.
 
     Returns
     -------
     EmbeddingFile
-        With ``shape``, ``dtype`` and ``chunks()``. Only the beginning of the file has been read.
+        With ``shape``, ``dtype`` and ``chunks()``. Only the beginning of each file has been read.
 
     Raises
     ------
     EmbeddingError
         One line that names the file, what is wrong with it and what to do.
     """
-    location = Path(path)
+    place = find_place(path)
     try:
-        if location.is_dir():
-            raise EmbeddingError(path, "is a folder; give the files in it")
-        if not location.exists():
-            raise EmbeddingError(path, "does not exist")
-        if not location.is_file():
-            raise EmbeddingError(path, "is not a regular file; save it to disk first")
-        with open(location, "rb") as stream:
-            head = stream.read(_HEAD_BYTES)
-        return find_format(location, head).open(location, column)
+        file = _open(place, column, scale)
     except OSError as error:
         raise EmbeddingError(path, f"cannot be read ({error.strerror or error})") from error
+    return file
 
 
-def find_format(path: Path, head: bytes) -> Format:
+def _open(place: Place, column: str | None, scale: npt.ArrayLike | None) -> EmbeddingFile:
+    if not is_pattern(place) and not is_folder(place):
+        file = _format_of(place).open(place, column)
+    elif not is_pattern(place) and (store := _store_format(place)) is not None:
+        file = store.open(place, column)
+    else:
+        return EmbeddingCollection(place, [_open(one, column, scale) for one in find_files(place)])
+    if scale is not None:
+        file.set_scale(scale)
+    return file
+
+
+def find_files(place: Place) -> list[Place]:
+    """The embedding files of a folder or a pattern, in order; folders that are stores count as one.
+
+    Raises
+    ------
+    EmbeddingError
+        When there is none.
+    """
+    if not is_pattern(place):
+        found = list(_walk(place))
+        if not found:
+            raise EmbeddingError(
+                place, f"is a folder without embedding files; they end in {_readable()}"
+            )
+        return found
+    found = []
+    for match in matching(place):
+        if not is_folder(match) or _store_format(match) is not None:
+            found.append(match)
+    if not found:
+        raise EmbeddingError(place, "matches no file")
+    return found
+
+
+def _walk(folder: Place) -> Iterator[Place]:
+    endings = tuple(extension for known in _FORMATS for extension in known.extensions)
+    for place, is_a_folder in entries(folder):
+        if is_a_folder and _store_format(place) is None:
+            yield from _walk(place)
+        elif is_a_folder or (
+            place.name.lower().endswith(endings) and not place.name.lower().endswith(_BESIDE)
+        ):
+            yield place
+
+
+def _store_format(folder: Place) -> Format | None:
+    """The format in which a folder is one file."""
+    return next((f for f in _FORMATS if f.recognises and f.claims(folder, b"")), None)
+
+
+def _format_of(place: Place) -> Format:
+    if not exists(place):
+        raise EmbeddingError(place, "does not exist")
+    if isinstance(place, Path) and not place.is_file():
+        raise EmbeddingError(place, "is not a regular file; save it to disk first")
+    with open_binary(place) as stream:
+        head = stream.read(_HEAD_BYTES)
+    return find_format(place, head)
+
+
+def format_by_name(place: Place) -> Format | None:
+    """The format that the ending of a name stands for."""
+    name = place.name.lower()
+    return next((f for f in _FORMATS if name.endswith(f.extensions)), None)
+
+
+def _readable() -> str:
+    return ", ".join(dict.fromkeys(e for f in _FORMATS for e in f.extensions))
+
+
+def find_format(path: Place, head: bytes) -> Format:
     """The format of the file that begins with ``head``.
 
     Raises
@@ -127,14 +272,14 @@ def find_format(path: Path, head: bytes) -> Format:
     """
     if not head:
         raise EmbeddingError(path, "is empty (0 bytes)")
-    for known in _FORMATS:
-        if known.signature and head.startswith(known.signature):
-            return known
+    known = next((f for f in _FORMATS if f.claims(path, head)), None)
+    if known is None and _add_from_entry_points():
+        known = next((f for f in _FORMATS if f.claims(path, head)), None)
+    if known is not None:
+        return known
     foreign = next((kind for magic, kind in _FOREIGN.items() if head.startswith(magic)), None)
     if foreign is None and head[:1] == b"\x80" and head[1:2] <= b"\x05":
         foreign = "a Python pickle, which is never loaded"
-    if foreign is None and head[8:10] == b'{"':
-        foreign = "a safetensors file (a model?)"
     extension = path.suffix.lower()
     if foreign is None:
         by_name = next((f for f in _FORMATS if extension in f.extensions), None)
@@ -147,5 +292,26 @@ def find_format(path: Path, head: bytes) -> Format:
                 f"is not a {by_name.name} file although its name ends in {extension}"
                 f" (it looks like {foreign}, beginning with {head[:8]!r}); is it damaged?",
             )
-    readable = ", ".join(e for f in _FORMATS for e in f.extensions)
-    raise EmbeddingError(path, f"looks like {foreign}; embeddings are read from {readable}")
+    raise EmbeddingError(path, f"looks like {foreign}; embeddings are read from {_readable()}")
+
+
+def _add_from_entry_points() -> bool:
+    """Register what installed packages add, once; whether there was any."""
+    from importlib.metadata import entry_points
+
+    added = False
+    for one in entry_points(group=ENTRY_POINTS):
+        if one in _ADDED:
+            continue
+        _ADDED.add(one)
+        try:
+            new = one.load()
+        except Exception as error:  # whatever another package's import raises
+            raise EmbeddingError(
+                None, f"the entry point {one.name!r} = {one.value!r} cannot be loaded ({error})"
+            ) from error
+        if not isinstance(new, Format):
+            raise EmbeddingError(None, f"the entry point {one.name!r} = {one.value!r} is no Format")
+        register(new)
+        added = True
+    return added

@@ -36,6 +36,8 @@ def read_scores(source: str) -> dict[str, npt.NDArray[np.float64]]:
         When it cannot be read, when there is no such column, for text and for NaN.
     """
     path = label_file(source)
+    if not isinstance(path, Path):
+        raise EmbeddingError(path, "scores are read from files on this machine; copy it first")
     column = None if Path(source).exists() else source.rpartition(":")[2]
     readers = {
         ".npy": _from_npy, ".csv": _from_table, ".tsv": _from_table, ".parquet": _from_parquet

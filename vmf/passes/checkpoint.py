@@ -8,7 +8,6 @@ number of rows. It is replaced in one rename, so it is always complete.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from vmf.embeddings.atomic_output import PathLike, atomic_output
+from vmf.embeddings.embedding_file import EmbeddingFile
 from vmf.embeddings.errors import EmbeddingError
 from vmf.estimation.statistics import SufficientStatistics
 
@@ -119,7 +119,7 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def file_entry(path: PathLike) -> dict[str, Any]:
+def file_entry(file: EmbeddingFile) -> dict[str, Any]:
     """What tells whether a file is still the one that was read."""
-    status = os.stat(path)
-    return {"name": Path(path).name, "bytes": status.st_size, "changed": status.st_mtime_ns}
+    _, size, changed = file.identity
+    return {"name": file.path.name, "bytes": size, "changed": changed}

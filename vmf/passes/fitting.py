@@ -231,7 +231,7 @@ def _plan(
         found.update(labels.codes.tobytes())
         digest = found.hexdigest()
     return {
-        "files": [file_entry(file.path) for file in files],
+        "files": [file_entry(file) for file in files],
         "dimension": files[0].dimension,
         "labels": digest,
         "bad rows": on_bad_rows,

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from vmf.embeddings.arrow_table import is_label_type
 from vmf.embeddings.atomic_output import PathLike
 from vmf.embeddings.columns import find_column
 from vmf.embeddings.delimited import check_width, data_lines, read_layout, split
 from vmf.embeddings.errors import EmbeddingError
 from vmf.embeddings.labels import label_file
-from vmf.embeddings.parquet import is_label_type, open_parquet
+from vmf.embeddings.parquet import open_parquet
+from vmf.embeddings.places import Place
 
 _AT_ONCE = 1 << 16
 
@@ -98,7 +99,7 @@ class Ids:
             ) from error
 
 
-def _from_npy(path: Path, column: str | None) -> Iterator[Chunk]:
+def _from_npy(path: Place, column: str | None) -> Iterator[Chunk]:
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except ValueError as error:
@@ -112,13 +113,13 @@ def _from_npy(path: Path, column: str | None) -> Iterator[Chunk]:
         yield array[start : start + _AT_ONCE].astype(kind)
 
 
-def _from_lines(path: Path, column: str | None) -> Iterator[Chunk]:
+def _from_lines(path: Place, column: str | None) -> Iterator[Chunk]:
     if column is not None:
         raise EmbeddingError(path, f"holds one id a line; leave out :{column}")
     return _batches(line.strip() for _, line in data_lines(path))
 
 
-def _from_table(path: Path, column: str | None) -> Iterator[Chunk]:
+def _from_table(path: Place, column: str | None) -> Iterator[Chunk]:
     layout = read_layout(path)
     delimiter = layout.delimiter
     if delimiter is None:
@@ -133,7 +134,7 @@ def _from_table(path: Path, column: str | None) -> Iterator[Chunk]:
     return _batches(fields())
 
 
-def _from_parquet(path: Path, column: str | None) -> Iterator[Chunk]:
+def _from_parquet(path: Place, column: str | None) -> Iterator[Chunk]:
     with open_parquet(path) as file:
         names = file.schema_arrow.names
         name = names[_position(path, names, column)]
@@ -152,7 +153,7 @@ def _from_parquet(path: Path, column: str | None) -> Iterator[Chunk]:
             )
 
 
-def _position(path: Path, names: list[str], column: str | None) -> int:
+def _position(path: Place, names: list[str], column: str | None) -> int:
     if column is not None:
         return find_column(path, names, column)
     if len(names) > 1 and "id" not in names:
