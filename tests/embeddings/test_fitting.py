@@ -41,8 +41,8 @@ def test_chunks_of_any_size_give_the_same_fit(save, monkeypatch):
     for memory, number in ((1, 500), (1000, 17), (7777, 3)):
         calls = []
 
-        def limited(self, *, memory, limit=memory):
-            return chunks(self, memory=limit)
+        def limited(self, *, memory, start, limit=memory):
+            return chunks(self, memory=limit, start=start)
 
         monkeypatch.setattr(embedding_file.EmbeddingFile, "chunks", limited)
         parts = fit_files([path], progress=lambda *call, calls=calls: calls.append(call))

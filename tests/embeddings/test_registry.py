@@ -90,9 +90,9 @@ class RawFile(EmbeddingFile):
         self._values = np.frombuffer(path.read_bytes()[4:]).reshape(-1, 2)
         super().__init__(path, self._values.shape, self._values.dtype)
 
-    def read_blocks(self, rows):
-        for start in range(0, self.rows, rows):
-            yield self._values[start : start + rows]
+    def read_blocks(self, rows, start, stop):
+        for first in range(start, self.rows, rows):
+            yield self._values[first : first + rows]
 
 
 def test_a_format_can_be_added(tmp_path, monkeypatch):

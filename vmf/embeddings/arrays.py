@@ -117,15 +117,17 @@ def read_bands(
     shape: tuple[int, int],
     dtype: np.dtype[Any],
     rows: int,
+    start: int,
+    stop: int,
     chunk_rows: int,
 ) -> Iterator[FloatRows]:
-    """Yield ``rows`` rows at a time of an array stored in chunks of ``chunk_rows``.
+    """Yield rows ``start`` to ``stop``, ``rows`` at a time, of an array in chunks of ``chunk_rows``.
 
     Each chunk is unpacked once: what is read reaches from one chunk's edge to another's.
     """
     band = max(chunk_rows, rows // max(chunk_rows, 1) * chunk_rows, 1)
     native = native_float(dtype)
-    for start in range(0, shape[0], band):
-        block = read(start, min(start + band, shape[0]))
+    for edge in range(start // band * band, stop, band):
+        block = read(max(edge, start), min(edge + band, shape[0], stop))
         for first in range(0, len(block), rows):
             yield np.ascontiguousarray(block[first : first + rows], native)

@@ -49,11 +49,17 @@ class ArrowFile(ArrowTableFile):
         with open_arrow(self.path, self._names[:1]) as (_, _, batches):
             return sum(batch.num_rows for batch in batches)
 
-    def read_batches(self, rows: int) -> Iterator[pa.RecordBatch]:
+    def read_batches(
+        self, rows: int, start: int, stop: int | None
+    ) -> Iterator[tuple[int, pa.RecordBatch]]:
+        begin = 0
         with open_arrow(self.path, self._names) as (_, _, batches):
             for batch in batches:
-                for start in range(0, batch.num_rows, rows):
-                    yield batch.slice(start, rows)
+                for first in range(0, batch.num_rows, rows):
+                    yield begin + first, batch.slice(first, rows)
+                begin += batch.num_rows
+                if stop is not None and begin >= stop:
+                    return
 
 
 @contextmanager

@@ -63,21 +63,24 @@ class ArrowTableFile(EmbeddingFile):
                 raise EmbeddingError(path, f"has the scale {scale!r}, not a number") from error
 
     @abstractmethod
-    def read_batches(self, rows: int) -> Iterator[pa.RecordBatch]:
-        """Yield record batches of the chosen columns, at most ``rows`` rows each."""
+    def read_batches(
+        self, rows: int, start: int, stop: int | None
+    ) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """Yield the chosen columns: number of the first row, and at most ``rows`` rows in a batch.
+
+        All rows from ``start`` to ``stop`` are among them.
+        """
 
     def locate(self, row: int, column: int | None = None) -> str:
         if column is None or self._is_list:
             return super().locate(row, column)
         return f"row {row}, column {self._names[column]!r}"
 
-    def read_blocks(self, rows: int) -> Iterator[FloatRows]:
-        start = 0
-        for batch in self.read_batches(rows):
-            if batch.num_rows:
-                block = self._rows_of(batch, start)
-                yield block
-                start += len(block)
+    def read_blocks(self, rows: int, start: int, stop: int | None) -> Iterator[FloatRows]:
+        for first, batch in self.read_batches(rows, start, stop):
+            skipped = max(start - first, 0)
+            if skipped < batch.num_rows:
+                yield self._rows_of(batch.slice(skipped), first + skipped)
 
     def _rows_of(self, batch: pa.RecordBatch, start: int) -> FloatRows:
         if self._is_list:

@@ -62,10 +62,20 @@ class EmbeddingCollection(EmbeddingFile):
         file = self._files[number]
         return f"{file.path.name}, {file.locate(row - ends[number] + file.rows, column)}"
 
-    def read_blocks(self, rows: int) -> Iterator[FloatRows]:
+    def read_blocks(self, rows: int, start: int, stop: int | None) -> Iterator[FloatRows]:
+        before = 0
         for file in self._files:
-            for _, block in file.chunks(rows):
+            if stop is not None and before >= stop:
+                return
+            # The number of rows of a text file costs a pass, so it is asked for only where needed.
+            if start > before and start >= before + file.rows:
+                before += file.rows
+                continue
+            last = None if stop is None else stop - before
+            for _, block in file.chunks(rows, start=max(start - before, 0), stop=last):
                 yield block.astype(self.native_dtype, copy=False)
+            if stop is not None or start > before:
+                before += file.rows
 
     def identify(self) -> Identity:
         """That of the files when they were opened: each is judged while it is read."""

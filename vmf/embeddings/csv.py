@@ -41,8 +41,8 @@ class CsvFile(EmbeddingFile):
     def count_rows(self) -> int:
         return sum(1 for _ in data_lines(self.path, self._layout.first_line))
 
-    def read_blocks(self, rows: int) -> Iterator[FloatRows]:
-        lines = data_lines(self.path, self._layout.first_line)
+    def read_blocks(self, rows: int, start: int, stop: int | None) -> Iterator[FloatRows]:
+        lines = islice(data_lines(self.path, self._layout.first_line), start, stop)
         while block := list(islice(lines, rows)):
             for number, line in block:
                 check_width(self.path, number, line, self._layout)

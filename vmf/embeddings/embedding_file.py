@@ -128,7 +128,12 @@ class EmbeddingFile(ABC):
         self.scale = values
 
     def chunks(
-        self, rows: int | None = None, *, memory: int = DEFAULT_CHUNK_BYTES
+        self,
+        rows: int | None = None,
+        *,
+        memory: int = DEFAULT_CHUNK_BYTES,
+        start: int = 0,
+        stop: int | None = None,
     ) -> Iterator[tuple[int, FloatRows]]:
         """Yield ``(start, X)``: the number of the first row and the rows, in file order.
 
@@ -138,6 +143,10 @@ class EmbeddingFile(ABC):
             Rows in a chunk (the last one may be shorter). By default as many as fit ``memory``.
         memory : int
             Bytes of one chunk, stored or converted, whichever is larger.
+        start, stop : int
+            The first row, and the one after the last; all rows by default. What lies before is
+            passed over without being decoded where the format tells where a row is: ``.npy``,
+            ``.safetensors``, ``.pt``, HDF5, Zarr, and by its row groups Parquet.
 
         Raises
         ------
@@ -150,17 +159,24 @@ class EmbeddingFile(ABC):
             rows = max(1, memory // (width * self.dimension))
         elif rows < 1:
             raise ValueError(f"rows must be at least 1, not {rows}")
-        start = 0
-        for block in self.read_blocks(rows):
+        if start < 0 or (stop is not None and stop < start):
+            raise ValueError(f"start and stop must be rows in order, not {start} and {stop}")
+        known = self._rows
+        if start == stop or (known is not None and start >= known):
+            return
+        end = known if stop is None else stop if known is None else min(stop, known)
+        first = start
+        for block in self.read_blocks(rows, start, end):
             # Over a network, asking takes longer than reading a chunk: there, once at the end.
-            if start and not isinstance(self.path, RemoteFile):
+            if start > first and not isinstance(self.path, RemoteFile):
                 self._check_unchanged()
-            yield start, self._scaled(start, block)
-            start += len(block)
-        if self._rows is not None and start != self._rows:
-            raise EmbeddingError(
-                self.path, f"ended after {start} rows where {self._rows} were promised"
-            )
+            kept = block if stop is None or end is None else block[: end - start]
+            yield start, self._scaled(start, kept)
+            start += len(kept)
+            if start == end and stop is not None:
+                break
+        if known is not None and start != end:
+            raise EmbeddingError(self.path, f"ended after {start} rows where {known} were promised")
         self._check_unchanged()
 
     def _check_unchanged(self) -> None:
@@ -187,13 +203,24 @@ class EmbeddingFile(ABC):
         raise NotImplementedError
 
     @abstractmethod
-    def read_blocks(self, rows: int) -> Iterator[FloatRows]:
-        """Yield all rows in order, ``rows`` at a time, in :attr:`native_dtype`."""
+    def read_blocks(self, rows: int, start: int, stop: int | None) -> Iterator[FloatRows]:
+        """Yield the rows from ``start`` on, at most ``rows`` at a time, in :attr:`native_dtype`.
+
+        Rows from ``stop`` on, None for all, are not wanted; to yield them costs only time.
+        """
 
     def __repr__(self) -> str:
         rows = "?" if self._rows is None else self._rows
         name = type(self).__name__
         return f"{name}({str(self.path)!r}, ({rows}, {self.dimension}), {self.dtype})"
+
+
+def from_row(start: int, blocks: Iterator[FloatRows]) -> Iterator[FloatRows]:
+    """Drop the first ``start`` rows, for formats that can only be read from their beginning."""
+    for block in blocks:
+        if start < len(block):
+            yield block[start:]
+        start = max(start - len(block), 0)
 
 
 def native_float(dtype: np.dtype[Any]) -> np.dtype[Any]:

@@ -178,17 +178,14 @@ def _chunks(
 ) -> Iterator[tuple[EmbeddingFile, int, FloatRows]]:
     """All chunks but for the first ``skip`` rows: (file, first row in it, rows).
 
-    Files that lie before are not opened; in the file where it goes on, rows are read and dropped.
+    Files that lie before are not opened.
     """
     for file in files:
         if skip and skip >= file.rows:
             skip -= file.rows
             continue
-        for start, rows in file.chunks(memory=memory):
-            if skip >= start + len(rows):
-                continue
-            first = max(skip - start, 0)
-            yield file, start + first, rows[first:]
+        for start, rows in file.chunks(memory=memory, start=skip):
+            yield file, start, rows
         skip = 0
 
 

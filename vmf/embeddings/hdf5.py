@@ -73,14 +73,16 @@ class Hdf5File(EmbeddingFile):
                         raise EmbeddingError(path, f"dataset {beside!r} is no scale")
                     self.set_scale(datasets[beside][()])
 
-    def read_blocks(self, rows: int) -> Iterator[FloatRows]:
+    def read_blocks(self, rows: int, start: int, stop: int | None) -> Iterator[FloatRows]:
         with open_hdf5(self.path) as file:
             dataset = file[self._name]
             yield from read_bands(
-                lambda start, stop: dataset[start:stop],
+                lambda first, last: dataset[first:last],
                 self.shape,
                 self.dtype,
                 rows,
+                start,
+                self.rows if stop is None else stop,
                 self._chunk_rows,
             )
 

@@ -132,10 +132,9 @@ class NpyFile(EmbeddingFile):
             with open_binary(beside) as stream:
                 self.set_scale(read_small_array(stream, beside, self.rows, self.dimension))
 
-    def read_blocks(self, rows: int) -> Iterator[FloatRows]:
+    def read_blocks(self, rows: int, start: int, stop: int | None) -> Iterator[FloatRows]:
         with open_binary(self.path) as stream:
-            stream.seek(self._header.offset)
-            yield from read_array_blocks(stream, self._header, rows, self.path)
+            yield from read_array_blocks(stream, self._header, rows, start, stop, self.path)
 
 
 def read_small_array(
@@ -151,21 +150,24 @@ def read_small_array(
 
 
 def read_array_blocks(
-    stream: Stream, header: NpyHeader, rows: int, path: Place
+    stream: Stream, header: NpyHeader, rows: int, start: int, stop: int | None, path: Place
 ) -> Iterator[FloatRows]:
-    """Yield ``rows`` rows at a time of the array whose first number is next in ``stream``.
+    """Yield ``rows`` rows at a time of the array that begins with its header in ``stream``.
 
-    An array in C order is read in sequence, so that the stream may be a pipe or a decompressor. One
-    in Fortran order needs a stream that can seek.
+    An array in C order is read in sequence, so that the stream may be a decompressor. One in Fortran
+    order needs a stream that can seek at once.
     """
     total, dimension = header.shape
     native = native_float(header.dtype)
-    for start in range(0, total, rows):
-        count = min(rows, total - start)
+    end = total if stop is None else stop
+    if not header.fortran_order:
+        stream.seek(header.offset + start * dimension * header.dtype.itemsize)
+    for first in range(start, end, rows):
+        count = min(rows, end - first)
         if header.fortran_order:
             columns = np.empty((dimension, count), header.dtype)
             for number, column in enumerate(columns):
-                stream.seek(header.offset + (number * total + start) * header.dtype.itemsize)
+                stream.seek(header.offset + (number * total + first) * header.dtype.itemsize)
                 fill(column, stream, path)
             block = np.ascontiguousarray(columns.T)
         else:

@@ -54,13 +54,13 @@ class NpzFile(EmbeddingFile):
             with open_member(path, beside) as stream:
                 self.set_scale(read_small_array(stream, path, self.rows, self.dimension))
 
-    def read_blocks(self, rows: int) -> Iterator[FloatRows]:
+    def read_blocks(self, rows: int, start: int, stop: int | None) -> Iterator[FloatRows]:
         with open_member(self.path, self._member) as stream:
             read_npy_header(stream, self.path)
             if not self._header.fortran_order:
-                yield from read_array_blocks(stream, self._header, rows, self.path)
+                yield from read_array_blocks(stream, self._header, rows, start, stop, self.path)
                 # Reaching the end makes zipfile compare the checksum.
-                if stream.read(1):
+                if stop in (None, self.rows) and stream.read(1):
                     raise EmbeddingError(self.path, f"member {self._member!r} has bytes left over")
                 return
             # The rows of a Fortran-ordered array lie scattered, so it needs a seekable copy.
@@ -68,7 +68,7 @@ class NpzFile(EmbeddingFile):
                 copy.seek(self._header.offset)
                 while part := stream.read(1 << 20):
                     copy.write(part)
-                yield from read_array_blocks(copy, self._header, rows, self.path)
+                yield from read_array_blocks(copy, self._header, rows, start, stop, self.path)
 
 
 def read_members(path: Place) -> dict[str, NpyHeader]:

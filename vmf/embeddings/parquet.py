@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from vmf.embeddings.arrow_table import ArrowTableFile
@@ -48,9 +49,28 @@ class ParquetFile(ArrowTableFile):
                 lambda names: file.iter_batches(16, columns=names),
             )
 
-    def read_batches(self, rows: int) -> Iterator[pa.RecordBatch]:
+    def read_batches(
+        self, rows: int, start: int, stop: int | None
+    ) -> Iterator[tuple[int, pa.RecordBatch]]:
         with open_parquet(self.path) as file:
-            yield from file.iter_batches(rows, columns=self._names, use_threads=True)
+            counts = [
+                file.metadata.row_group(i).num_rows for i in range(file.metadata.num_row_groups)
+            ]
+            ends = list(accumulate(counts))
+            wanted = [
+                i
+                for i, (count, end) in enumerate(zip(counts, ends, strict=True))
+                if end > start and (stop is None or end - count < stop)
+            ]
+            if not wanted:
+                return
+            first = ends[wanted[0]] - counts[wanted[0]]
+            batches = file.iter_batches(
+                rows, row_groups=wanted, columns=self._names, use_threads=True
+            )
+            for batch in batches:
+                yield first, batch
+                first += batch.num_rows
 
 
 @contextmanager

@@ -23,6 +23,7 @@ _TYPES = {
     "int32": "i4", "int16": "i2", "int8": "i1", "uint8": "u1",
 }  # fmt: skip
 _DEEPEST = 4
+_MAPPED_BYTES = 64 << 20
 
 
 class PytorchFile(EmbeddingFile):
@@ -64,14 +65,18 @@ class PytorchFile(EmbeddingFile):
     def stored_as(self) -> str:
         return "bfloat16" if self._kind == "bfloat16" else super().stored_as
 
-    def read_blocks(self, rows: int) -> Iterator[FloatRows]:
-        with open_tensors(self.path) as tensors:
-            tensor = tensors[self._name]
-            for start in range(0, self.rows, rows):
-                self._check_unchanged()  # before mapped pages are touched that may be gone
-                block = _to_numpy(tensor[start : start + rows])
-                # A copy: what is mapped must not outlive the file.
-                yield np.array(block, self.native_dtype, order="C")
+    def read_blocks(self, rows: int, start: int, stop: int | None) -> Iterator[FloatRows]:
+        end = self.rows if stop is None else stop
+        # Pages once touched stay in memory as long as the file is mapped, so it is not for long.
+        span = max(rows, _MAPPED_BYTES // (self.dimension * self.dtype.itemsize))
+        for begin in range(start, end, span):
+            with open_tensors(self.path) as tensors:
+                tensor = tensors[self._name]
+                for first in range(begin, min(begin + span, end), rows):
+                    self._check_unchanged()  # before mapped pages are touched that may be gone
+                    block = _to_numpy(tensor[first : min(first + rows, begin + span, end)])
+                    # A copy: what is mapped must not outlive the file.
+                    yield np.array(block, self.native_dtype, order="C")
 
 
 @contextmanager

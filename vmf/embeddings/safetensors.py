@@ -91,12 +91,13 @@ class SafetensorsFile(EmbeddingFile):
     def stored_as(self) -> str:
         return "bfloat16" if self._is_bfloat16 else super().stored_as
 
-    def read_blocks(self, rows: int) -> Iterator[FloatRows]:
+    def read_blocks(self, rows: int, start: int, stop: int | None) -> Iterator[FloatRows]:
+        end = self.rows if stop is None else stop
+        dtype = self._tensor.dtype
         with open_binary(self.path) as stream:
-            stream.seek(self._tensor.offset)
-            for start in range(0, self.rows, rows):
-                count = min(rows, self.rows - start)
-                block = np.empty((count, self.dimension), self._tensor.dtype)
+            stream.seek(self._tensor.offset + start * self.dimension * dtype.itemsize)
+            for first in range(start, end, rows):
+                block = np.empty((min(rows, end - first), self.dimension), dtype)
                 fill(block, stream, self.path)
                 if self._is_bfloat16:
                     yield widen_bfloat16(block)

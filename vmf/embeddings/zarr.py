@@ -85,13 +85,15 @@ class ZarrFile(EmbeddingFile):
                         raise EmbeddingError(path, f"array {beside!r} is no scale")
                     self.set_scale(scale[...])
 
-    def read_blocks(self, rows: int) -> Iterator[FloatRows]:
+    def read_blocks(self, rows: int, start: int, stop: int | None) -> Iterator[FloatRows]:
         with _zarr_errors(self.path):
             yield from read_bands(
-                lambda start, stop: np.asarray(self._array[start:stop]),
+                lambda first, last: np.asarray(self._array[first:last]),
                 self.shape,
                 self.dtype,
                 rows,
+                start,
+                self.rows if stop is None else stop,
                 self._chunk_rows,
             )
 
