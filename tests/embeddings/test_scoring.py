@@ -96,7 +96,7 @@ def test_large_concentrations_keep_their_digits(save, tmp_path):
 def test_every_output_holds_the_same_in_input_order(save, classes, tmp_path, ending, monkeypatch):
     path = save("new.npy", ROWS[::7])
     score_file(classes, path, tmp_path / "whole.npy")
-    monkeypatch.setattr(embedding_file.EmbeddingFile.chunks, "__kwdefaults__", {"memory": 200})
+    monkeypatch.setitem(embedding_file.EmbeddingFile.chunks.__kwdefaults__, "memory", 200)
     score_file(classes, path, tmp_path / f"s{ending}")
     whole = np.load(tmp_path / "whole.npy")
     if ending == ".npy":
@@ -139,7 +139,7 @@ def test_a_model_of_another_dimension_is_refused(save, single, tmp_path):
 
 
 def test_an_error_in_the_middle_leaves_no_file(save, single, tmp_path, monkeypatch):
-    monkeypatch.setattr(embedding_file.EmbeddingFile.chunks, "__kwdefaults__", {"memory": 200})
+    monkeypatch.setitem(embedding_file.EmbeddingFile.chunks.__kwdefaults__, "memory", 200)
     rows = ROWS.copy()
     rows[-1] = np.inf
     before = save("new.npy", rows)
