@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from vmf.cli.options import BadRows, Column, Json, Quiet
+from vmf.cli.options import BadRows, Cluster, Column, Json, Quiet, Workers
 
 
 class Estimator(str, Enum):
@@ -78,6 +78,8 @@ def fit(
             " and report how many.",
         ),
     ] = BadRows.error,
+    cluster: Cluster = None,
+    workers: Workers = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -93,13 +95,18 @@ def fit(
         vmf fit train.npy --labels train.csv:label --estimator unbiased -o classes.safetensors
         vmf fit --update model.safetensors new.npy -o model.safetensors
         vmf fit huge.npy -o model.safetensors --checkpoint fit.checkpoint --resume
+        vmf fit /shared/part-*.npy -o model.safetensors --cluster tcp://scheduler:8786
         vmf fit table.csv --column '2:130' --on-bad-rows skip --json -o model.safetensors
     """
     from vmf.cli.progress import progress_bar, stored_bytes
+    from vmf.cluster import open_client
     from vmf.passes.fitting import already_read, fit_to_file
 
     read_before = already_read(update, files) if update else []
-    with progress_bar("fitting", wanted=not quiet, size=stored_bytes(files)) as progress:
+    with (
+        open_client(cluster, workers) as client,
+        progress_bar("fitting", wanted=not quiet, size=stored_bytes(files)) as progress,
+    ):
         model = fit_to_file(
             files,
             output,
@@ -112,6 +119,7 @@ def fit(
             checkpoint=checkpoint,
             resume=resume,
             progress=progress,
+            client=client,
         )
     if quiet and not json:
         return

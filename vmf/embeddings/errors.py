@@ -16,6 +16,9 @@ class EmbeddingError(ValueError):
         where = "" if path is None else f"{os.fspath(path)}: "
         super().__init__(one_line(where + problem))
 
+    def __reduce__(self) -> tuple[type[EmbeddingError], tuple[None, str]]:
+        return type(self), (None, str(self))  # from another process it comes as its line
+
 
 def one_line(text: str) -> str:
     """Collapse all white space and replace what a terminal would not print."""

@@ -24,6 +24,8 @@ from vmf.estimation.rows import OnBadRows
 from vmf.model_file import Model
 
 if TYPE_CHECKING:
+    from distributed import Client
+
     from vmf.embeddings.labels import Labels
 
 Progress = Callable[[int, int], None]
@@ -42,6 +44,7 @@ def fit_files(
     on_bad_rows: OnBadRows = "error",
     column: str | None = None,
     progress: Progress | None = None,
+    client: Client | None = None,
 ) -> Model:
     """Fit one von Mises-Fisher distribution, or one a class, to the rows of files.
 
@@ -61,6 +64,8 @@ def fit_files(
         See :func:`vmf.embeddings.open_embeddings`.
     progress : callable, optional
         See :data:`Progress`.
+    client : distributed.Client, optional
+        Whose workers read the files; see :mod:`vmf.cluster`. The bits of the result are the same.
 
     Returns
     -------
@@ -77,7 +82,7 @@ def fit_files(
     found = labels_for(files, labels) if labels else None
     total = sum(file.rows for file in files) if progress else 0
     statistics = nothing_read(files, found)
-    running = running_statistics(files, found, statistics, on_bad_rows=on_bad_rows)
+    running = statistics_so_far(client, files, found, statistics, column, on_bad_rows)
     for done, so_far in running:
         statistics = so_far
         if progress:
@@ -130,6 +135,25 @@ def nothing_read(
     return (SufficientStatistics.empty(files[0].dimension),) * count
 
 
+def statistics_so_far(
+    client: Client | None,
+    files: Sequence[EmbeddingFile],
+    labels: Labels | None,
+    statistics: tuple[SufficientStatistics, ...],
+    column: str | None,
+    on_bad_rows: OnBadRows,
+    done: int = 0,
+) -> Iterator[tuple[int, tuple[SufficientStatistics, ...]]]:
+    """:func:`running_statistics`, by this process or by the workers of a client."""
+    if client is None:
+        return running_statistics(files, labels, statistics, on_bad_rows=on_bad_rows, done=done)
+    from vmf.cluster import fitting as cluster
+
+    return cluster.running_statistics(
+        client, files, labels, statistics, column=column, on_bad_rows=on_bad_rows, done=done
+    )
+
+
 def running_statistics(
     files: Sequence[EmbeddingFile],
     labels: Labels | None,
@@ -152,8 +176,7 @@ def running_statistics(
     EmbeddingError
         For a row without a direction.
     """
-    memory = DEFAULT_CHUNK_BYTES if labels is None else _LABELLED_CHUNK_BYTES
-    for file, start, rows in _chunks(files, done, memory):
+    for file, start, rows in _chunks(files, done, chunk_bytes(labels)):
         try:
             if labels is None:
                 (whole,) = statistics
@@ -171,6 +194,11 @@ def running_statistics(
             raise bad_row(file, error) from error
         done += len(rows)
         yield done, statistics
+
+
+def chunk_bytes(labels: Labels | None) -> int:
+    """Bytes of the chunks in which a fit reads."""
+    return DEFAULT_CHUNK_BYTES if labels is None else _LABELLED_CHUNK_BYTES
 
 
 def _chunks(

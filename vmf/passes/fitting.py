@@ -19,7 +19,7 @@ from vmf.embeddings.fitting import (
     labels_for,
     nothing_read,
     open_files,
-    running_statistics,
+    statistics_so_far,
 )
 from vmf.estimation import Estimator, SufficientStatistics
 from vmf.estimation.rows import OnBadRows
@@ -36,6 +36,8 @@ from vmf.passes.output import claimed_output
 from vmf.passes.stopped import PassStopped
 
 if TYPE_CHECKING:
+    from distributed import Client
+
     from vmf.embeddings.labels import Labels
 
 SECONDS_BETWEEN_CHECKPOINTS = 30.0
@@ -55,13 +57,14 @@ def fit_to_file(
     resume: bool = False,
     seconds: float = SECONDS_BETWEEN_CHECKPOINTS,
     progress: Progress | None = None,
+    client: Client | None = None,
 ) -> Model:
     """Fit files as :func:`vmf.embeddings.fitting.fit_files` does, and write the model.
 
     Parameters
     ----------
-    paths, labels, on_bad_rows, column, progress
-        As there.
+    paths, labels, on_bad_rows, column, progress, client
+        As there. A pass in one process goes on with a cluster, and the other way round.
     output : path-like
         The model file; appears complete or not at all. One process at a time writes it.
     estimator : str, optional
@@ -111,7 +114,7 @@ def fit_to_file(
         # Rows that are added to a model need not have a fit of their own, as a single one has not.
         chosen: Estimator = "map" if base is not None else estimator or "unbiased"
         found = labels_for(files, labels) if labels else None
-        statistics = _statistics(files, found, on_bad_rows, column, keeper, progress)
+        statistics = _statistics(files, found, on_bad_rows, column, keeper, progress, client)
         model = fitted_model(files, found, statistics, chosen)
         if base is not None and update is not None:
             known = set(model.classes) <= set(base.classes)
@@ -192,6 +195,7 @@ def _statistics(
     column: str | None,
     keeper: _Keeper | None,
     progress: Progress | None,
+    client: Client | None,
 ) -> tuple[SufficientStatistics, ...]:
     """One pass over the rows of all files; one entry a class."""
     plan = _plan(files, labels, on_bad_rows, column) if keeper else {}
@@ -199,8 +203,8 @@ def _statistics(
     if keeper:
         state = keeper.begin(plan) or state
     total = sum(file.rows for file in files) if progress else 0
-    running = running_statistics(
-        files, labels, state.statistics, on_bad_rows=on_bad_rows, done=state.rows
+    running = statistics_so_far(
+        client, files, labels, state.statistics, column, on_bad_rows, state.rows
     )
     try:
         for done, statistics in running:
@@ -213,6 +217,11 @@ def _statistics(
     except BaseException as error:
         if keeper and state.rows:
             keeper.write(state)
+            if isinstance(error, ConnectionError):
+                raise type(error)(
+                    f"{error}; {state.rows} rows are kept in {keeper.path}, and the same command"
+                    " with --resume goes on from there"
+                ) from error
             if isinstance(error, (KeyboardInterrupt, SystemExit)):
                 raise PassStopped(
                     f"stopped after {state.rows} rows, which are kept in {keeper.path}; the same"

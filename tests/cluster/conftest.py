@@ -1,0 +1,52 @@
+"""A cluster of two processes for all tests, small files, and blocks that make many of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("distributed")
+
+from vmf.cluster import blocks, open_client
+
+ROWS, DIMENSION = 6000, 24
+CHUNK_BYTES = 50 * 4 * DIMENSION
+
+
+@pytest.fixture(scope="session")
+def client():
+    with open_client(workers=2) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def rows():
+    rng = np.random.default_rng(11)
+    return (rng.standard_normal((ROWS, DIMENSION)) + 0.4).astype(np.float32)
+
+
+@pytest.fixture
+def folder(tmp_path, rows) -> Path:
+    np.save(tmp_path / "a.npy", rows[:2501])
+    np.save(tmp_path / "b.npy", rows[2501:2600].astype(np.float64))
+    np.save(tmp_path / "c.npy", rows[2600:])
+    np.save(tmp_path / "y.npy", np.arange(ROWS) % 3)
+    return tmp_path
+
+
+@pytest.fixture
+def files(folder) -> list[Path]:
+    return [folder / "a.npy", folder / "b.npy", folder / "c.npy"]
+
+
+@pytest.fixture
+def small_blocks(monkeypatch):
+    """Blocks of 50 rows of these files."""
+    from vmf.embeddings import fitting
+
+    monkeypatch.setattr(fitting, "DEFAULT_CHUNK_BYTES", CHUNK_BYTES)
+    monkeypatch.setattr(fitting, "_LABELLED_CHUNK_BYTES", CHUNK_BYTES)
+    monkeypatch.setattr(blocks, "_SMALLEST_BLOCK", CHUNK_BYTES)
+    monkeypatch.setattr(blocks, "_LARGEST_BLOCK", CHUNK_BYTES)

@@ -1,0 +1,110 @@
+"""Fits by a cluster, which are those of one process bit for bit."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from tests.passes.test_merging import numbers
+from vmf.cli import app
+from vmf.cluster import blocks, open_client
+from vmf.embeddings import EmbeddingError
+from vmf.embeddings import fitting as reading
+from vmf.embeddings.fitting import fit_files, open_files
+from vmf.model_file import load_model
+
+LABELS = pytest.mark.parametrize("labels", [False, True])
+
+
+def label_files(folder, labels):
+    return [folder / "y.npy"] if labels else []
+
+
+@LABELS
+@pytest.mark.parametrize("block_rows", [1, 7, 50, 100_000])
+def test_blocks_of_any_size_give_the_same_bits(
+    client, folder, files, labels, block_rows, monkeypatch
+):
+    size = block_rows * 4 * 24
+    monkeypatch.setattr(blocks, "_SMALLEST_BLOCK", size)
+    monkeypatch.setattr(blocks, "_LARGEST_BLOCK", size)
+    monkeypatch.setattr(reading, "DEFAULT_CHUNK_BYTES", min(size, 1 << 20))
+    monkeypatch.setattr(reading, "_LABELLED_CHUNK_BYTES", min(size, 1 << 20))
+    few = files if block_rows > 7 else files[1:2]
+    found = label_files(folder, labels and block_rows > 7)
+    here = fit_files(few, labels=found)
+    assert numbers(fit_files(few, labels=found, client=client)) == numbers(here)
+
+
+@LABELS
+@pytest.mark.parametrize("workers", [1, 4])
+@pytest.mark.usefixtures("small_blocks")
+def test_any_number_of_workers_gives_the_same_bits(folder, files, labels, workers):
+    here = fit_files(files, labels=label_files(folder, labels))
+    with open_client(workers=workers) as client:
+        there = fit_files(files, labels=label_files(folder, labels), client=client)
+    assert numbers(there) == numbers(here)
+
+
+def test_the_command_gives_the_same_bits_as_without_workers(client, folder, files):
+    command = ["fit", *map(str, files), "--labels", str(folder / "y.npy"), "--json"]
+    here, there = folder / "here.safetensors", folder / "there.safetensors"
+    cluster = ["--cluster", client.scheduler.address]
+    plain = CliRunner().invoke(app, [*command, "-o", str(here)])
+    spread = CliRunner().invoke(app, [*command, "-o", str(there), *cluster])
+    assert plain.exit_code == spread.exit_code == 0, spread.output
+    assert numbers(load_model(there)) == numbers(load_model(here))
+    said, expected = json.loads(spread.stdout), json.loads(plain.stdout)
+    assert {**said, "model": None} == {**expected, "model": None}
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_bad_rows_are_skipped_and_counted_alike(client, files, rows):
+    wrong = rows[:2501].copy()
+    wrong[[3, 900, 2500]] = [[np.nan], [0], [np.inf]]
+    np.save(files[0], wrong)
+    here = fit_files(files, on_bad_rows="skip")
+    there = fit_files(files, on_bad_rows="skip", client=client)
+    assert numbers(there) == numbers(here)
+    assert there.statistics[0].skipped == 3
+
+
+@LABELS
+@pytest.mark.usefixtures("small_blocks")
+def test_the_first_bad_row_in_order_is_named_as_on_one_machine(
+    client, folder, files, rows, labels, monkeypatch
+):
+    wrong = rows[:2501].copy()
+    wrong[[1203, 1260, 2500], 5] = np.nan
+    np.save(files[0], wrong)
+    monkeypatch.chdir(folder)
+    named = [file.name for file in files]
+    how = {"labels": label_files(folder, labels)}
+    with pytest.raises(EmbeddingError) as here:
+        fit_files(named, **how)
+    for _ in range(3):
+        with pytest.raises(EmbeddingError) as there:
+            fit_files(named, **how, client=client)
+        assert str(there.value) == str(here.value)
+    assert str(here.value).startswith("a.npy: row 1203, column 5: the value is nan;")
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_a_file_that_a_worker_does_not_find_is_named(client, files, monkeypatch):
+    files_here = open_files(files)
+    monkeypatch.setattr(reading, "open_files", lambda paths, column: files_here)
+    files[1].unlink()
+    with pytest.raises(EmbeddingError, match=r"b\.npy: does not exist \(on the machine .+\)$"):
+        fit_files(files, client=client)
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_another_file_of_that_name_on_a_worker_is_refused(client, files, rows, monkeypatch):
+    files_here = open_files(files)
+    monkeypatch.setattr(reading, "open_files", lambda paths, column: files_here)
+    np.save(files[2], rows[:100])
+    with pytest.raises(EmbeddingError, match=r"c\.npy: has 9728 bytes on the machine .+326528 wh"):
+        fit_files(files, client=client)

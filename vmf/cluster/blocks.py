@@ -1,0 +1,74 @@
+"""Files cut into ranges of rows, each of which a worker reads on its own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vmf.embeddings.embedding_file import EmbeddingFile
+
+_SMALLEST_BLOCK = 64 << 20
+_LARGEST_BLOCK = 1 << 30
+_MOST_BLOCKS = 1 << 14
+
+
+@dataclass(frozen=True)
+class Block:
+    """Rows `start` to `stop` of a file.
+
+    Attributes
+    ----------
+    path : str
+        Absolute, or a URL; the same on every machine.
+    column : str or None
+        See :func:`vmf.embeddings.open_embeddings`.
+    size : int
+        Bytes of the file, by which a worker sees whether it has the same one.
+    """
+
+    path: str
+    column: str | None
+    size: int
+    start: int
+    stop: int
+
+    @property
+    def rows(self) -> int:
+        """Their number."""
+        return self.stop - self.start
+
+
+def blocks_of(
+    files: Sequence[EmbeddingFile], column: str | None, *, align: int, skip: int = 0
+) -> Iterator[tuple[EmbeddingFile, Block]]:
+    """Cut the rows of all files into blocks, in order, without the first `skip` rows.
+
+    The blocks depend on the files alone, not on who reads them. They are of 64 MB, and of up to
+    1 GB where there would be more than 16 384 of them: a scheduler starts some hundred tasks a
+    second. A worker holds no more than a chunk of a block at a time.
+
+    Parameters
+    ----------
+    align : int
+        Bytes of a chunk: blocks begin where a pass in chunks of this size begins one.
+    """
+    total = sum(file.rows * _row_bytes(file) for file in files)
+    target = min(max(_SMALLEST_BLOCK, total // _MOST_BLOCKS), _LARGEST_BLOCK)
+    for file in files:
+        if skip >= file.rows:
+            skip -= file.rows
+            continue
+        path = os.path.abspath(file.path) if isinstance(file.path, Path) else os.fspath(file.path)
+        chunk = max(1, align // _row_bytes(file))
+        step = chunk * max(1, target // (chunk * _row_bytes(file)))
+        size = file.identity[1]
+        for start in range(skip - skip % step, file.rows, step):
+            first = max(start, skip)
+            yield file, Block(path, column, size, first, min(start + step, file.rows))
+        skip = 0
+
+
+def _row_bytes(file: EmbeddingFile) -> int:
+    return max(file.dtype.itemsize, file.native_dtype.itemsize) * file.dimension

@@ -1,0 +1,161 @@
+"""Blocks handed to workers and their results taken back in order, whoever is done first.
+
+No more than a window of blocks is under way, so neither the scheduler nor the memory here grows
+with the files. Results that come early wait where they were computed. Blocks of a worker that dies,
+done or not, are computed again by others; dask sees to that.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import CancelledError
+from contextlib import contextmanager, suppress
+from itertools import islice, takewhile
+from typing import Any
+
+import distributed
+from distributed.scheduler import KilledWorker
+
+from vmf.cluster.blocks import Block
+from vmf.cluster.connection import threads
+from vmf.cluster.errors import ClusterError
+from vmf.embeddings.embedding_file import EmbeddingFile
+from vmf.embeddings.errors import EmbeddingError
+from vmf.embeddings.fitting import bad_row
+from vmf.estimation import BadRowError
+
+_SECONDS_BETWEEN_LOOKS = 5.0
+_SECONDS_WITHOUT_WORKERS = 60.0
+
+Submit = Callable[[EmbeddingFile, Block], distributed.Future]
+_Waiting = deque[tuple[EmbeddingFile, Block, distributed.Future]]
+
+
+def in_order(
+    client: distributed.Client,
+    submit: Submit,
+    blocks: Iterable[tuple[EmbeddingFile, Block]],
+    *,
+    per_thread: int,
+) -> Iterator[tuple[Block, Any]]:
+    """Yield every block and its result, in the order of `blocks`.
+
+    Parameters
+    ----------
+    submit : callable
+        Begins the work on a block.
+    per_thread : int
+        Blocks under way for each thread of the cluster. What is lost when this process ends is
+        what they have done beyond the first that is not.
+
+    Raises
+    ------
+    EmbeddingError
+        For the first block in order, not in time, that could not be read.
+    ClusterError
+        When the scheduler or all workers are gone, or a block ends every worker that has it.
+    """
+    rest = iter(blocks)
+    waiting: _Waiting = deque()
+    watch = _Watch(client)
+    try:
+        while True:
+            window = per_thread * watch.threads
+            for file, block in islice(rest, max(window - len(waiting), 0)):
+                waiting.append((file, block, submit(file, block)))
+            if not waiting:
+                return
+            watch.wait(waiting[0][2])
+            done = list(takewhile(lambda entry: entry[2].status == "finished", waiting))
+            if not done:
+                file, block, future = waiting[0]
+                raise _failure(file, block, future)
+            try:
+                with watch.lost_is_an_error():
+                    results = client.gather([future for _, _, future in done])
+            except KilledWorker:  # while they were done again, their worker having died
+                continue
+            for (file, block, _), result in zip(done, results, strict=True):
+                waiting.popleft()
+                if isinstance(result, BadRowError):
+                    raise bad_row(file, result)
+                if isinstance(result, EmbeddingError):
+                    raise _as_given(file, block, result)
+                yield block, result
+    finally:
+        if waiting and client.status == "running":
+            with suppress(OSError, TimeoutError):
+                client.cancel([future for _, _, future in waiting])
+
+
+class _Watch:
+    """Waits for results as long as there is somebody to do the work."""
+
+    def __init__(self, client: distributed.Client) -> None:
+        self._client = client
+        self._address = client.scheduler.address
+        self._looked = time.monotonic()
+        self._with_workers = self._looked
+        self.threads = threads(client)
+
+    def wait(self, future: distributed.Future) -> None:
+        """Return when a future is done, in whatever way."""
+        while not future.done():
+            with (
+                self.lost_is_an_error(),
+                suppress(distributed.TimeoutError),
+                self._client.as_current(),
+            ):
+                distributed.wait([future], timeout=_SECONDS_BETWEEN_LOOKS)
+            if time.monotonic() - self._looked > _SECONDS_BETWEEN_LOOKS:
+                self._look()
+        if future.status == "cancelled":
+            raise self._lost()
+
+    @contextmanager
+    def lost_is_an_error(self) -> Iterator[None]:
+        """Turn what dask raises without its scheduler into one line."""
+        try:
+            yield
+        except (CancelledError, OSError) as error:
+            raise self._lost() from error
+
+    def _look(self) -> None:
+        """See how many workers there are now; ClusterError when there have been none for long."""
+        self._looked = time.monotonic()
+        with self.lost_is_an_error():
+            found = sum(self._client.nthreads().values())
+        if found:
+            self.threads, self._with_workers = found, self._looked
+        elif self._looked - self._with_workers > _SECONDS_WITHOUT_WORKERS:
+            raise ClusterError(
+                f"the scheduler {self._address} has had no workers for"
+                f" {_SECONDS_WITHOUT_WORKERS:.0f} s; start some: dask worker {self._address}"
+            )
+
+    def _lost(self) -> ClusterError:
+        return ClusterError(
+            f"the scheduler {self._address} is gone, or cannot be reached any more; see to it and"
+            " begin again"
+        )
+
+
+def _failure(file: EmbeddingFile, block: Block, future: distributed.Future) -> Exception:
+    """Why a block has no result."""
+    error = future.exception()
+    place = f"{file.path}: rows {block.start} to {block.stop - 1}"
+    if isinstance(error, KilledWorker):
+        return ClusterError(
+            f"{place}: each of the {error.allowed_failures + 1} workers that read them ended"
+            " without a word (killed for want of memory? see their logs); other rows are not to"
+            " blame"
+        )
+    return ClusterError(f"{place}: the worker failed: {type(error).__name__}: {error}")
+
+
+def _as_given(file: EmbeddingFile, block: Block, error: EmbeddingError) -> EmbeddingError:
+    """The message of a worker with the path as the user gave it."""
+    problem = str(error).removeprefix(f"{block.path}: ")
+    return EmbeddingError(file.path, problem)
