@@ -191,7 +191,7 @@ def test_bad_labels(folder):
     refused("does not exist", folder / "missing.csv")
     refused("has no column 'species'", f"{folder / 'y.csv'}:species")
     np.save(folder / "real.npy", np.arange(200.0))
-    refused("labels are integers or strings", folder / "real.npy")
+    refused("labels and ids are integers or strings", folder / "real.npy")
 
 
 def test_bad_outputs(folder):

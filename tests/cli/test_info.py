@@ -10,7 +10,7 @@ from vmf.model_file import load_model
 def test_embeddings(folder):
     out = folder.run("info", folder / "x.npy").stdout
     assert "rows       200\n" in out
-    assert "dtype      float64\n" in out
+    assert "stored as  float64\n" in out
     told = json.loads(folder.run("info", folder / "x.npy", "--json").stdout)
     assert (told["rows"], told["dimension"], told["format"]) == (200, 4, "npy")
 

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from vmf.embeddings import EmbeddingError, open_embeddings, registry
-from vmf.embeddings.labels import read_column, read_labels
+from vmf.embeddings.labels import read_labels
+from vmf.passes.ids import Ids
 
 ROWS = np.random.default_rng(0).standard_normal((50, 4)).astype(np.float32)
 LABELS = np.arange(50) % 3
@@ -222,7 +223,7 @@ def test_objects_in_a_pt_are_never_loaded(tmp_path):
 
 def test_identifiers_are_read(tmp_path):
     write_arrow(tmp_path / "x.feather")
-    assert list(read_column(f"{tmp_path}/x.feather:id")) == [f"r{i}" for i in range(50)]
+    assert Ids(tmp_path / "x.feather").take(50).tolist() == [f"r{i}" for i in range(50)]
 
 
 def test_a_parquet_that_promises_other_rows(tmp_path):

@@ -42,7 +42,7 @@ def test_npy_of_integers_in_numeric_order(tmp_path, dtype):
 def test_npz_members(tmp_path):
     np.savez(tmp_path / "y.npz", x=np.ones((4, 2)), y=np.array(WORDS))
     assert names(f"{tmp_path}/y.npz:y") == WORDS
-    with pytest.raises(EmbeddingError, match=r"choose one with --labels y.npz:NAME"):
+    with pytest.raises(EmbeddingError, match=r"choose one: y.npz:NAME"):
         read_labels(tmp_path / "y.npz")
     with pytest.raises(EmbeddingError, match="has no member 'z'; it holds x, y"):
         read_labels(f"{tmp_path}/y.npz:z")
@@ -96,8 +96,8 @@ def test_bad_tables_are_refused(tmp_path, text, column, message):
 @pytest.mark.parametrize(
     ("array", "message"),
     [
-        (np.ones((4, 3)), r"holds an array of shape \(4, 3\); labels have shape \(rows,\)"),
-        (np.ones(4), "holds dtype float64; labels are integers or strings"),
+        (np.ones((4, 3)), r"holds an array of shape \(4, 3\); labels and ids have shape \(rows,\)"),
+        (np.ones(4), "holds dtype float64; labels and ids are integers or strings"),
         (np.array(["a", None], object), "Python objects"),
         (np.array([], int), "holds no labels"),
         (np.array(["a", " "]), "the label of row 1 is missing"),
@@ -140,7 +140,9 @@ def test_parquet_columns(tmp_path):
     assert names(f"{path}:word") == WORDS
     assert names(f"{path}:coded") == WORDS
     assert names(f"{path}:number") == ["3", "1", "3", "2"]
-    with pytest.raises(EmbeddingError, match="holds double; labels are integers or strings"):
+    with pytest.raises(
+        EmbeddingError, match="holds double; labels and ids are integers or strings"
+    ):
         read_labels(f"{path}:real")
     with pytest.raises(EmbeddingError, match="label of row 1 is missing"):
         read_labels(f"{path}:gap")
@@ -154,7 +156,7 @@ def test_files_that_are_missing_or_of_another_kind(tmp_path):
     with pytest.raises(EmbeddingError, match=r"y.csv: does not exist"):
         read_labels(f"{tmp_path}/y.csv:label")
     (tmp_path / "y.json").write_text("[]")
-    with pytest.raises(EmbeddingError, match=r"labels are read from .npy"):
+    with pytest.raises(EmbeddingError, match=r"labels and ids are read from .npy"):
         read_labels(tmp_path / "y.json")
     (tmp_path / "a:b.txt").write_text("x\n")
     assert names(tmp_path / "a:b.txt") == ["x"]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vmf.cli.options import BadRows, Column, Json, Quiet
+from vmf.cli.options import BadRows, Column, Json, Quiet, Scale
 
 if TYPE_CHECKING:
     from vmf.evaluation.metric import Metric
@@ -33,8 +33,12 @@ class Split(str, Enum):
 
 def evaluate(
     file: Annotated[
-        Path,
-        typer.Argument(metavar="FILE", help="Embeddings, one row each, as the network gave them."),
+        str,
+        typer.Argument(
+            metavar="FILE",
+            help="Embeddings, one row each, as the network gave them; a file, folder, pattern or URL"
+            " as for vmf fit.",
+        ),
     ],
     labels: Annotated[
         str, typer.Option(metavar="FILE[:COLUMN]", help="One label a row; see vmf fit.")
@@ -48,13 +52,13 @@ def evaluate(
         ),
     ] = None,
     ood: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             metavar="FILE", help="Embeddings of none of the classes, from the same network."
         ),
     ] = None,
     train: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             metavar="FILE",
             help="Embeddings to fit the classifier to. Without it FILE is cut into 5 folds, and each"
@@ -118,6 +122,7 @@ def evaluate(
         int, typer.Option(min=0, help="Of the folds, the bootstrap and the draws.")
     ] = 0,
     column: Column = None,
+    scale: Scale = None,
     on_bad_rows: Annotated[
         BadRows,
         typer.Option(help="Rows with NaN or infinity and zero rows: stop, or leave them out."),
@@ -142,6 +147,7 @@ def evaluate(
     """
     from vmf.cli.progress import progress_bar
     from vmf.cli.report import print_json
+    from vmf.embeddings.scale import read_scale
     from vmf.evaluation.evaluate_files import Inputs, Outputs, evaluate_files
 
     inputs = Inputs(
@@ -157,6 +163,7 @@ def evaluate(
         images=images,
         images_split=images_split.value,
         column=column,
+        scale=None if scale is None else read_scale(scale),
         on_bad_rows=on_bad_rows.value,
     )
     with progress_bar("evaluating", wanted=not quiet, unit="steps") as progress:
@@ -171,7 +178,7 @@ def evaluate(
             progress=None if progress is None else lambda _, done, total: progress(done, total),
         )
     if json:
-        print_json({"file": str(file), **found.as_dict()})
+        print_json({"file": file, **found.as_dict()})
     elif not quiet:
         _print(file, found, [path for path in (report, rows, figures) if path is not None])
 
@@ -190,7 +197,7 @@ def _positive_integers(text: str) -> list[int]:
     return numbers
 
 
-def _print(file: Path, found: Evaluation, written: list[Path]) -> None:
+def _print(file: str, found: Evaluation, written: list[Path]) -> None:
     from vmf.cli.report import print_fields, print_table
     from vmf.evaluation.reading import reading
     from vmf.evaluation.report import COLUMNS
@@ -198,7 +205,7 @@ def _print(file: Path, found: Evaluation, written: list[Path]) -> None:
     facts = found.facts
     outside = [("rows outside", str(facts["rows_outside"]))] if found.has_outside else []
     print_fields(
-        str(file),
+        file,
         [
             ("rows", f"{facts['rows']} in {facts['class_count']} classes"),
             *outside,

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from vmf.cli.options import BadRows, Cluster, Column, Json, Quiet, Workers
+from vmf.cli.options import (
+    FORMATS,
+    PLACES,
+    BadRows,
+    Cluster,
+    Column,
+    Json,
+    Quiet,
+    Scale,
+    Workers,
+)
 
 
 class Estimator(str, Enum):
@@ -22,11 +33,11 @@ class Estimator(str, Enum):
 
 def fit(
     files: Annotated[
-        list[Path],
+        list[str],
         typer.Argument(
             metavar="FILE",
-            help="Embeddings, one row each: .npy, .npz, .csv, .tsv, .txt or .parquet. The rows of"
-            " several files are taken together.",
+            help=f"Embeddings, one row each: {FORMATS}; {PLACES}. The rows of several are taken"
+            " together.",
         ),
     ],
     output: Annotated[
@@ -37,8 +48,9 @@ def fit(
         list[str] | None,
         typer.Option(
             metavar="FILE[:COLUMN]",
-            help="One label a row (.npy, .npz, .txt, .csv, .parquet): fit one distribution a class."
-            " Give it once for all rows, or once for each FILE.",
+            help="One label a row, from a file of any of these formats or a column of FILE itself"
+            " ('parts/*.parquet:class'): fit one distribution a class. Give it once for all rows, or"
+            " once for each FILE.",
         ),
     ] = None,
     estimator: Annotated[
@@ -71,6 +83,7 @@ def fit(
         bool, typer.Option("--resume", help="Go on from the checkpoint, if it is there.")
     ] = False,
     column: Column = None,
+    scale: Scale = None,
     on_bad_rows: Annotated[
         BadRows,
         typer.Option(
@@ -92,6 +105,7 @@ def fit(
 
         vmf fit features.npy -o model.safetensors
         vmf fit part-*.parquet --column embedding -o model.safetensors
+        vmf fit s3://bucket/features/ --labels s3://bucket/features/:class -o model.safetensors
         vmf fit train.npy --labels train.csv:label --estimator unbiased -o classes.safetensors
         vmf fit --update model.safetensors new.npy -o model.safetensors
         vmf fit huge.npy -o model.safetensors --checkpoint fit.checkpoint --resume
@@ -100,6 +114,7 @@ def fit(
     """
     from vmf.cli.progress import progress_bar, stored_bytes
     from vmf.cluster import open_client
+    from vmf.embeddings.scale import read_scale
     from vmf.passes.fitting import already_read, fit_to_file
 
     read_before = already_read(update, files) if update else []
@@ -114,6 +129,7 @@ def fit(
             estimator=estimator.value if estimator else None,
             on_bad_rows=on_bad_rows.value,
             column=column,
+            scale=None if scale is None else read_scale(scale),
             update=update,
             new_classes=new_classes,
             checkpoint=checkpoint,
@@ -135,5 +151,7 @@ def fit(
     if json:
         print_json({"model": str(output), **model_as_json(model, summary, notes)})
     else:
-        source = files[0].name if len(files) == 1 else f"{len(files)} files"
+        source = (
+            os.path.basename(files[0].rstrip("/")) if len(files) == 1 else f"{len(files)} files"
+        )
         print_model(f"{source} -> {output}", model, summary, notes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +13,11 @@ from vmf.cli.options import Column, Json
 
 def info(
     path: Annotated[
-        Path, typer.Argument(metavar="MODEL|FILE", help="A model, or a file of embeddings.")
+        str,
+        typer.Argument(
+            metavar="MODEL|FILE",
+            help="A model, or embeddings: a file, folder, pattern or URL as for vmf fit.",
+        ),
     ],
     column: Column = None,
     json: Json = False,
@@ -28,38 +33,43 @@ def info(
     from vmf.embeddings import open_embeddings
     from vmf.model_file import is_model_file, load_model
 
-    if path.is_file() and is_model_file(path):
+    if os.path.isfile(path) and is_model_file(Path(path)):
         from vmf.model_summary import cautions, summarize
 
-        model = load_model(path)
+        model = load_model(Path(path))
         summary = summarize(model, LEVEL)
         notes = cautions(model, summary)
         if json:
-            print_json({"model": str(path), **model_as_json(model, summary, notes)})
+            print_json({"model": path, **model_as_json(model, summary, notes)})
         else:
             origin = ", ".join(model.sources[:3]) + (", ..." if len(model.sources) > 3 else "")
             print_model(f"{path}: model of {origin}", model, summary, notes)
         return
     file = open_embeddings(path, column)
+    formats = " and ".join(dict.fromkeys(part.format for part in file.parts))
+    size = file.identity[1]
     if json:
         print_json(
             {
-                "file": str(path),
-                "format": file.format,
+                "file": path,
+                "format": formats,
+                "files": len(file.parts),
                 "rows": file.rows,
                 "dimension": file.dimension,
                 "dtype": str(file.dtype),
-                "bytes": path.stat().st_size,
+                "stored_as": file.stored_as,
+                "bytes": size,
             }
         )
     else:
         print_fields(
             f"{path}: embeddings",
             [
-                ("format", file.format),
+                ("format", formats),
+                ("files", str(len(file.parts))),
                 ("rows", str(file.rows)),
                 ("dimension", str(file.dimension)),
-                ("dtype", str(file.dtype)),
-                ("size", f"{path.stat().st_size / 1e6:,.1f} MB"),
+                ("stored as", file.stored_as),
+                ("size", f"{size / 1e6:,.1f} MB"),
             ],
         )

@@ -7,6 +7,14 @@ from typing import Annotated
 
 import typer
 
+FORMATS = (
+    ".npy, .npz, .csv, .tsv, .txt (also .gz, .zst), .parquet, .pq, .arrow, .feather, .ipc, .h5,"
+    " .hdf5, .zarr, .safetensors, .pt or .pth"
+)
+"""Spelt out, for help should not wait for the readers; a test compares it with the registry."""
+
+PLACES = "a folder of them, a pattern ('part-*.parquet') or a URL (s3://..., https://...)"
+
 
 class BadRows(str, Enum):
     """What to do with a row that holds NaN or infinity or is zero."""
@@ -19,8 +27,17 @@ Column = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help="Which part of the file: the array of a .npz, the list column of a .parquet, or the"
-        " coordinate columns of a table as names, patterns and positions: 'x*', '1:129', 'a,b,c'.",
+        help="Which part of the file: the array of a .npz, .h5, .zarr, .safetensors or .pt, the list"
+        " column of a .parquet or .arrow, or the coordinate columns of a table as names, patterns"
+        " and positions: 'x*', '1:129', 'a,b,c'.",
+    ),
+]
+Scale = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NUMBER|FILE",
+        help="What stored integers (int8, say) are multiplied by: a number, or a .npy or text file"
+        " with one a dimension or one a row. By default the scale that lies beside them.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout instead.")]

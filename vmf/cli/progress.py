@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 
 _DELAY_SECONDS = 0.5
 
@@ -36,12 +35,18 @@ def progress_bar(
         yield report
 
 
-def stored_bytes(paths: Iterable[Path]) -> int | None:
-    """Bytes of some files; None when one is no file of this machine."""
-    paths = list(paths)
-    if not all(path.is_file() for path in paths):
+def stored_bytes(paths: Iterable[str]) -> int | None:
+    """Bytes of some files, folders, patterns and URLs; None where they would not be shown."""
+    if not sys.stderr.isatty():
         return None
-    return sum(path.stat().st_size for path in paths)
+    from vmf.embeddings.errors import EmbeddingError
+    from vmf.embeddings.places import size_of
+    from vmf.embeddings.registry import find_all
+
+    try:
+        return sum(size_of(place) for path in paths for place in find_all(path))
+    except (EmbeddingError, OSError):
+        return None  # what is wrong is said where the files are opened
 
 
 def _open_bar(

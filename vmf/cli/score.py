@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from vmf.cli.options import BadRows, Column, Json, Quiet
+from vmf.cli.options import BadRows, Column, Json, Quiet, Scale
 
 
 def score(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="A model from vmf fit.")],
     files: Annotated[
-        list[Path],
+        list[str],
         typer.Argument(
             metavar="FILE",
-            help="Embeddings of the same network, one row each; several are taken together.",
+            help="Embeddings of the same network, one row each, as for vmf fit: files, folders,"
+            " patterns and URLs. Several are taken together.",
         ),
     ],
     output: Annotated[
@@ -30,11 +32,12 @@ def score(
         str | None,
         typer.Option(
             metavar="FILE[:COLUMN]",
-            help="One id a row (.npy, .txt, .csv, .parquet) for the column id, else the number of"
-            " the row.",
+            help="One id a row for the column id, from a file of any format or a column of FILE"
+            " itself; else the number of the row.",
         ),
     ] = None,
     column: Column = None,
+    scale: Scale = None,
     on_bad_rows: Annotated[
         BadRows,
         typer.Option(
@@ -63,6 +66,7 @@ def score(
     from vmf.cli.progress import progress_bar, stored_bytes
     from vmf.cli.report import print_fields, print_json
     from vmf.embeddings.atomic_output import check_output
+    from vmf.embeddings.scale import read_scale
     from vmf.model_file import load_model
     from vmf.passes.scoring import score_to_file
 
@@ -74,14 +78,18 @@ def score(
             output,
             ids=ids,
             column=column,
+            scale=None if scale is None else read_scale(scale),
             on_bad_rows=on_bad_rows.value,
             progress=progress,
         )
     if json:
         print_json({"scores": str(output), **asdict(done)})
     elif not quiet:
+        source = (
+            os.path.basename(files[0].rstrip("/")) if len(files) == 1 else f"{len(files)} files"
+        )
         print_fields(
-            f"{files[0].name if len(files) == 1 else f'{len(files)} files'} -> {output}",
+            f"{source} -> {output}",
             [
                 ("rows", str(done.rows)),
                 ("rows normalised", str(done.normalised)),

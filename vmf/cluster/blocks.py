@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy.typing as npt
+
 from vmf.embeddings.embedding_file import EmbeddingFile
 
 _SMALLEST_BLOCK = 64 << 20
@@ -24,12 +26,15 @@ class Block:
         Absolute, or a URL; the same on every machine.
     column : str or None
         See :func:`vmf.embeddings.open_embeddings`.
+    scale : array or None
+        That the file was opened with.
     size : int
         Bytes of the file, by which a worker sees whether it has the same one.
     """
 
     path: str
     column: str | None
+    scale: npt.ArrayLike | None
     size: int
     start: int
     stop: int
@@ -66,7 +71,8 @@ def blocks_of(
         size = file.identity[1]
         for start in range(skip - skip % step, file.rows, step):
             first = max(start, skip)
-            yield file, Block(path, column, size, first, min(start + step, file.rows))
+            stop = min(start + step, file.rows)
+            yield file, Block(path, column, file.given_scale, size, first, stop)
         skip = 0
 
 

@@ -59,7 +59,7 @@ def sum_block_by_class(
 def _chunks(block: Block, memory: int) -> Iterator[tuple[int, FloatRows]]:
     """The rows of a block in chunks, each with the number of its first row in the file."""
     try:
-        file = open_embeddings(block.path, block.column)
+        file = open_embeddings(block.path, block.column, scale=block.scale)
     except EmbeddingError as error:
         raise EmbeddingError(None, f"{error} (on the machine {socket.gethostname()})") from error
     if file.identity[1] != block.size:

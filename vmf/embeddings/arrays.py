@@ -94,10 +94,12 @@ def _is_scale(name: str) -> bool:
 def check_label_array(path: Place, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
     """Refuse what cannot be labels: anything but (rows,) integers, truth values or strings."""
     if len(shape) != 1 and not (len(shape) == 2 and shape[1] == 1):
-        raise EmbeddingError(path, f"holds an array of shape {shape}; labels have shape (rows,)")
+        raise EmbeddingError(
+            path, f"holds an array of shape {shape}; labels and ids have shape (rows,)"
+        )
     if dtype.kind not in "iuSUb" or not dtype.itemsize:
         kind = "Python objects (a pickle)" if dtype.hasobject else f"dtype {dtype}"
-        raise EmbeddingError(path, f"holds {kind}; labels are integers or strings")
+        raise EmbeddingError(path, f"holds {kind}; labels and ids are integers or strings")
 
 
 def check_band(path: Place, chunk: tuple[int, ...], shape: tuple[int, ...], itemsize: int) -> None:

@@ -6,8 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from vmf.embeddings.arrow_table import ArrowTableFile, is_label_type
-from vmf.embeddings.columns import find_column
+from vmf.embeddings.arrow_table import (
+    ArrowTableFile,
+    LabelValues,
+    choose_label_column,
+    label_values,
+)
 from vmf.embeddings.errors import EmbeddingError
 from vmf.embeddings.places import Place, RemoteFile, open_binary
 
@@ -102,26 +106,13 @@ def open_arrow(
         raise EmbeddingError(path, f"is a damaged or truncated Arrow file ({error})") from error
 
 
-def read_label_column(path: Place, column: str | None) -> Iterator[list[str]]:
-    """The values of one column as text, missing ones as ""; see :mod:`vmf.embeddings.labels`."""
+def read_label_column(path: Place, column: str | None) -> Iterator[LabelValues]:
+    """The values of one column; see :mod:`vmf.embeddings.labels`."""
     with open_arrow(path) as (schema, _, _):
-        names = schema.names
-    if column is None and len(names) > 1:
-        raise EmbeddingError(
-            path,
-            f"has {len(names)} columns ({', '.join(names[:8])}); say which one holds the labels:"
-            f" --labels {path.name}:NAME",
-        )
-    name = names[0 if column is None else find_column(path, names, column)]
-    kind = schema.field(name).type
-    if not is_label_type(kind):
-        raise EmbeddingError(path, f"column {name!r} holds {kind}; labels are integers or strings")
+        name = choose_label_column(path, schema, column)
     with open_arrow(path, [name]) as (_, _, batches):
         for batch in batches:
-            if batch.num_rows:
-                yield [
-                    "" if value is None else str(value) for value in batch.column(name).to_pylist()
-                ]
+            yield label_values(batch.column(name))
 
 
 def _source(pa: Any, path: Place) -> Any:

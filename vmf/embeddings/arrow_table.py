@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from vmf.embeddings.columns import choose_columns, find_column
 from vmf.embeddings.embedding_file import EmbeddingFile, FloatRows, native_float
@@ -161,15 +162,39 @@ def _number_type(kind: pa.DataType) -> Any:
     return None
 
 
-def is_label_type(kind: pa.DataType) -> bool:
-    """Whether a column can hold labels: integers, strings, booleans or a dictionary of them."""
+LabelValues = npt.NDArray[np.integer[Any]] | list[str]
+
+
+def choose_label_column(path: Place, schema: pa.Schema, column: str | None) -> str:
+    """The name of the column of labels or identifiers that was asked for, or of the only one."""
     import pyarrow.types as pt
 
-    kind = kind.value_type if pt.is_dictionary(kind) else kind
-    return any(
-        is_such(kind)
-        for is_such in (pt.is_integer, pt.is_boolean, pt.is_string, pt.is_large_string)
-    )
+    names: list[str] = schema.names
+    if column is None and len(names) > 1:
+        raise EmbeddingError(
+            path,
+            f"has {len(names)} columns ({', '.join(names[:8])}); say which one is meant:"
+            f" {path.name}:NAME",
+        )
+    name = names[0 if column is None else find_column(path, names, column)]
+    kind = schema.field(name).type
+    plain = kind.value_type if pt.is_dictionary(kind) else kind
+    suitable = (pt.is_integer, pt.is_boolean, pt.is_string, pt.is_large_string)
+    if not any(is_such(plain) for is_such in suitable):
+        raise EmbeddingError(
+            path, f"column {name!r} holds {kind}; labels and ids are integers or strings"
+        )
+    return name
+
+
+def label_values(column: pa.Array) -> LabelValues:
+    """Integers as they are; anything else, and integers of which some are missing, as text."""
+    import pyarrow.types as pt
+
+    if pt.is_integer(column.type) and not column.null_count:
+        numbers: npt.NDArray[np.integer[Any]] = column.to_numpy()
+        return numbers
+    return ["" if value is None else str(value) for value in column.to_pylist()]
 
 
 def _list_length(path: Place, first_batches: Batches, name: str, kind: pa.DataType) -> int:

@@ -47,6 +47,8 @@ class EmbeddingFile(ABC):
         self.dimension = shape[1]
         self._rows = shape[0]
         self.scale: Scale | None = None
+        self.given_scale: npt.ArrayLike | None = None
+        """The scale in place of one that lies beside the file, where it was opened with one."""
         self._identity = self.identify()
         if self.dimension < 2:
             raise EmbeddingError(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from vmf.embeddings.atomic_output import PathLike
 from vmf.embeddings.embedding_file import DEFAULT_CHUNK_BYTES, EmbeddingFile, FloatRows
@@ -43,6 +44,7 @@ def fit_files(
     estimator: Estimator = "unbiased",
     on_bad_rows: OnBadRows = "error",
     column: str | None = None,
+    scale: npt.ArrayLike | None = None,
     progress: Progress | None = None,
     client: Client | None = None,
 ) -> Model:
@@ -54,13 +56,14 @@ def fit_files(
         Embedding files of the same dimension; their rows are taken together.
     labels : sequence of path-like
         None: one distribution for all rows. One file: the labels of all rows in the order of
-        ``paths``. Or one file for each of ``paths``. See :func:`vmf.embeddings.labels.read_labels`.
+        ``paths``. Or one file for each of ``paths``, or for each file in them. See
+        :func:`vmf.embeddings.labels.read_labels`.
     estimator : str
         Of the concentration; see :func:`vmf.estimation.fit_concentration`. "map" takes the default
         prior.
     on_bad_rows : {"error", "skip"}
         What to do with rows that hold NaN or infinity or are zero.
-    column : str, optional
+    column, scale
         See :func:`vmf.embeddings.open_embeddings`.
     progress : callable, optional
         See :data:`Progress`.
@@ -78,8 +81,9 @@ def fit_files(
     EmbeddingError
         When a file, its labels or its rows cannot be fitted; one line that says where and why.
     """
-    files = open_files(paths, column)
-    found = labels_for(files, labels) if labels else None
+    groups = open_groups(paths, column, scale)
+    files = [file for group in groups for file in group]
+    found = labels_for(groups, labels) if labels else None
     total = sum(file.rows for file in files) if progress else 0
     statistics = nothing_read(files, found)
     running = statistics_so_far(client, files, found, statistics, column, on_bad_rows)
@@ -90,32 +94,45 @@ def fit_files(
     return fitted_model(files, found, statistics, estimator)
 
 
-def open_files(paths: Sequence[PathLike], column: str | None = None) -> list[EmbeddingFile]:
+def open_files(
+    paths: Sequence[PathLike], column: str | None = None, scale: npt.ArrayLike | None = None
+) -> list[EmbeddingFile]:
+    """The files of :func:`open_groups`, one after the other."""
+    return [file for group in open_groups(paths, column, scale) for file in group]
+
+
+def open_groups(
+    paths: Sequence[PathLike], column: str | None = None, scale: npt.ArrayLike | None = None
+) -> list[list[EmbeddingFile]]:
     """Open several files whose rows belong together.
+
+    Returns
+    -------
+    list of list of EmbeddingFile
+        For each of the paths its files: several for a folder or a pattern.
 
     Raises
     ------
     EmbeddingError
         When one cannot be read, is given twice, or has another dimension than the first.
     """
-    files: list[EmbeddingFile] = []
-    seen = set()
+    if not paths:
+        raise EmbeddingError(None, "no embedding file was given")
     # A folder is taken apart: a checkpoint, say, must know which of its files have been read.
-    for file in (part for path in paths for part in open_embeddings(path, column).parts):
-        path = file.path
+    groups = [list(open_embeddings(path, column, scale=scale).parts) for path in paths]
+    first = groups[0][0]
+    seen = set()
+    for file in (file for group in groups for file in group):
         if file.identity in seen:
-            raise EmbeddingError(path, "is given twice; its rows would count double")
+            raise EmbeddingError(file.path, "is given twice; its rows would count double")
         seen.add(file.identity)
-        if files and file.dimension != files[0].dimension:
+        if file.dimension != first.dimension:
             raise EmbeddingError(
-                path,
-                f"has dimension {file.dimension}, but {files[0].path} has {files[0].dimension};"
+                file.path,
+                f"has dimension {file.dimension}, but {first.path} has {first.dimension};"
                 " files fitted together need the same",
             )
-        files.append(file)
-    if not files:
-        raise EmbeddingError(None, "no embedding file was given")
-    return files
+    return groups
 
 
 def bad_row(file: EmbeddingFile, error: BadRowError) -> EmbeddingError:
@@ -256,17 +273,18 @@ def model_of_fits(
     )
 
 
-def labels_for(files: Sequence[EmbeddingFile], sources: Sequence[PathLike]) -> Labels:
-    """One label a row, the rows of all files in order."""
+def labels_for(groups: Sequence[Sequence[EmbeddingFile]], sources: Sequence[PathLike]) -> Labels:
+    """One label a row, the rows of all files in order; see :func:`open_groups`."""
     # Here, because with it come the readers of every format, which most fits do not need.
     from vmf.embeddings.labels import join_labels, read_labels
 
     parts = [read_labels(source) for source in sources]
+    files = [file for group in groups for file in group]
     if len(sources) == 1:
-        groups = [list(files)]
+        groups = [files]
     elif len(sources) == len(files):
         groups = [[file] for file in files]
-    else:
+    elif len(sources) != len(groups):
         raise EmbeddingError(
             None,
             f"{len(sources)} label files for {len(files)} embedding files; give one for all rows or"

@@ -3,37 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from vmf.embeddings.arrays import check_label_array
-from vmf.embeddings.arrow_table import is_label_type
-from vmf.embeddings.columns import find_column
-from vmf.embeddings.delimited import Layout, check_width, data_lines, read_layout, split
 from vmf.embeddings.errors import EmbeddingError
-from vmf.embeddings.npy import Stream, read_npy_header
-from vmf.embeddings.npz import open_member, read_members
-from vmf.embeddings.parquet import open_parquet
-from vmf.embeddings.places import (
-    Place,
-    exists,
-    find_place,
-    is_folder,
-    is_pattern,
-    is_url,
-    open_binary,
-)
-from vmf.embeddings.registry import find_files, format_by_name
+from vmf.embeddings.places import Place, exists, find_place, is_folder, is_pattern, is_url
+from vmf.embeddings.registry import extensions, find_files, format_by_name
 
-_Chunk = npt.NDArray[Any] | list[str]
-
-_HEADERS = {"label", "labels", "class", "classes", "target", "category", "cluster", "y"}
+Values = npt.NDArray[Any] | list[str]
 
 
 @dataclass(frozen=True)
@@ -71,61 +53,44 @@ def read_labels(source: str | os.PathLike[str]) -> Labels:
     EmbeddingError
         When a label is missing or is no whole number or text, and for every damaged file.
     """
-    path, column = _split_source(os.fspath(source))
+    path, column = split_source(source)
     try:
-        return _encode(path, _chunks(path, column))
+        return _encode(path, read_values(path, column))
     except OSError as error:
         raise EmbeddingError(path, f"cannot be read ({error.strerror or error})") from error
 
 
-def read_column(source: str | os.PathLike[str]) -> Iterator[str]:
-    """Yield the values of ``FILE:COLUMN`` as text, one a row: identifiers, say.
+def read_values(path: Place, column: str | None) -> Iterator[Values]:
+    """Yield the values of a column of labels or identifiers in parts.
 
     Parameters
     ----------
-    source : path-like
-        As of :func:`read_labels`. A value that is missing is "".
+    path : Path or RemoteFile
+        A file, or a folder or pattern of files, which are read one after the other.
+    column : str, optional
+        As after the colon in :func:`read_labels`.
 
     Raises
     ------
     EmbeddingError
         For a column that holds neither whole numbers nor text, and for every damaged file.
     """
-    path, column = _split_source(os.fspath(source))
-    for chunk in _chunks(path, column):
-        yield from map(_label_text, chunk.tolist() if isinstance(chunk, np.ndarray) else chunk)
-
-
-def _chunks(path: Place, column: str | None) -> Iterator[_Chunk]:
-    """The values of a column in parts; those of a folder or a pattern one file after the other."""
-    store = format_by_name(path)
-    if is_pattern(path) or (is_folder(path) and (store is None or not store.recognises)):
+    known = format_by_name(path)
+    if is_pattern(path) or (is_folder(path) and (known is None or not known.recognises)):
         for file in find_files(path):
-            yield from _chunks(file, column)
+            yield from read_values(file, column)
         return
-    readers: dict[str, Callable[[Place, str | None], Iterator[_Chunk]]] = {
-        ".npy": _from_npy, ".npz": _from_npz, ".txt": _from_lines, ".csv": _from_table,
-        ".tsv": _from_table, ".parquet": _from_parquet, ".pq": _from_parquet,
-    }  # fmt: skip
-    name = path.name.lower()
-    if name.endswith((".gz", ".zst")):
-        name = name.rpartition(".")[0]
-    reader = readers.get(f".{name.rpartition('.')[2]}")
-    if reader is not None:
-        yield from reader(path, column)
-    elif store is not None and store.labels:
-        yield from store.read_labels(path, column)
-    else:
-        raise EmbeddingError(
-            path,
-            "labels are read from .npy, .npz, .txt, .csv, .tsv, .parquet, .arrow, .h5, .zarr,"
-            " .safetensors, .pt",
-        )
+    if known is None or not known.labels:
+        readable = ", ".join(extensions(lambda one: one.labels))
+        raise EmbeddingError(path, f"labels and ids are read from {readable}")
+    for values in known.read_labels(path, column):
+        if len(values):
+            yield values
 
 
 def label_file(source: str | os.PathLike[str]) -> Place:
     """The file of a ``FILE`` or ``FILE:COLUMN``; EmbeddingError when it does not exist."""
-    return _split_source(os.fspath(source))[0]
+    return split_source(source)[0]
 
 
 def join_labels(parts: Iterable[Labels]) -> Labels:
@@ -140,7 +105,9 @@ def join_labels(parts: Iterable[Labels]) -> Labels:
     return Labels(classes, np.concatenate(codes))
 
 
-def _split_source(source: str) -> tuple[Place, str | None]:
+def split_source(source: str | os.PathLike[str]) -> tuple[Place, str | None]:
+    """File and column of ``FILE`` or ``FILE:COLUMN``; EmbeddingError when there is no such file."""
+    source = os.fspath(source)
     place = find_place(source)
     if exists(place) or (is_pattern(place) and ":" not in source.rpartition("/")[2]):
         return place, None
@@ -152,14 +119,14 @@ def _split_source(source: str) -> tuple[Place, str | None]:
     raise EmbeddingError(name if colon and Path(name).suffix else source, "does not exist")
 
 
-def _encode(path: Place, chunks: Iterator[_Chunk]) -> Labels:
+def _encode(path: Place, chunks: Iterator[Values]) -> Labels:
     """Number the labels as they appear, then renumber them in the order of the classes."""
     seen: dict[str, int] = {}
     codes: list[npt.NDArray[np.int32]] = []
     row = 0
     for chunk in chunks:
         distinct, inverse = np.unique(np.asarray(chunk), return_inverse=True)
-        names = [_label_text(value) for value in distinct.tolist()]
+        names = [value_text(value) for value in distinct.tolist()]
         if "" in names:
             missing = row + int(np.flatnonzero(inverse == names.index(""))[0])
             raise EmbeddingError(
@@ -178,7 +145,8 @@ def _encode(path: Place, chunks: Iterator[_Chunk]) -> Labels:
     return Labels(classes, renumbered[np.concatenate(codes)])
 
 
-def _label_text(value: object) -> str:
+def value_text(value: object) -> str:
+    """A label or identifier as text; a missing one is ""."""
     if value is None:
         return ""
     return (value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)).strip()
@@ -190,103 +158,3 @@ def _in_order(labels: Iterable[str]) -> list[str]:
         return sorted(labels, key=lambda label: (int(label), label))
     except ValueError:
         return sorted(labels)
-
-
-def _from_npy(path: Place, column: str | None) -> Iterator[_Chunk]:
-    _no_column(path, column)
-    with open_binary(path) as stream:
-        yield _read_array(stream, path)
-
-
-def _from_npz(path: Place, column: str | None) -> Iterator[_Chunk]:
-    headers = read_members(path)
-    if column is None and len(headers) > 1:
-        listing = ", ".join(f"{name} ({header.summary()})" for name, header in headers.items())
-        raise EmbeddingError(path, f"holds {listing}; choose one with --labels {path.name}:NAME")
-    member = next(iter(headers)) if column is None else column
-    if member not in headers:
-        raise EmbeddingError(path, f"has no member {member!r}; it holds {', '.join(headers)}")
-    with open_member(path, member) as stream:
-        yield _read_array(stream, path)
-
-
-def _read_array(stream: Stream, path: Place) -> npt.NDArray[Any]:
-    header = read_npy_header(stream, path)
-    shape, dtype = header.shape, header.dtype
-    check_label_array(path, shape, dtype)
-    # In pieces, so that a false promise of many bytes asks for no more memory than there are.
-    data = bytearray()
-    while piece := stream.read(min(1 << 20, header.data_bytes - len(data))):
-        data += piece
-    if len(data) != header.data_bytes:
-        raise EmbeddingError(
-            path, f"is truncated: {header.data_bytes} bytes of labels promised, {len(data)} found"
-        )
-    return np.frombuffer(data, dtype)
-
-
-def _from_lines(path: Place, column: str | None) -> Iterator[_Chunk]:
-    _no_column(path, column)
-    yield from _batches(line for _, line in data_lines(path))
-
-
-def _from_table(path: Place, column: str | None) -> Iterator[_Chunk]:
-    layout = read_layout(path)
-    if layout.delimiter is None or len(layout.names) == 1:
-        lines = (line.strip().strip('"') for _, line in data_lines(path))
-        if column is not None or _is_label_header(layout):
-            name = next(lines)
-            if column not in (None, name, "0"):
-                raise EmbeddingError(path, f"has no column {column!r}; its only one is {name!r}")
-        yield from _batches(lines)
-        return
-    if column is None:
-        raise EmbeddingError(
-            path,
-            f"has {len(layout.names)} columns ({', '.join(layout.names[:8])}); say which one holds"
-            f" the labels: --labels {path.name}:NAME",
-        )
-    position = find_column(path, layout.names, column)
-
-    def fields() -> Iterator[str]:
-        for number, line in data_lines(path, layout.first_line):
-            check_width(path, number, line, layout)
-            yield split(line, layout.delimiter)[position]
-
-    yield from _batches(fields())
-
-
-def _is_label_header(layout: Layout) -> bool:
-    """Whether a single column begins with its name: a usual one, or a word above numbers."""
-    return layout.has_header and (
-        layout.names[0].strip('"').lower() in _HEADERS or not layout.text_columns()
-    )
-
-
-def _from_parquet(path: Place, column: str | None) -> Iterator[_Chunk]:
-    with open_parquet(path) as file:
-        names = file.schema_arrow.names
-        if column is None and len(names) > 1:
-            raise EmbeddingError(
-                path,
-                f"has {len(names)} columns ({', '.join(names[:8])}); say which one holds the"
-                f" labels: --labels {path.name}:NAME",
-            )
-        name = names[0 if column is None else find_column(path, names, column)]
-        kind = file.schema_arrow.field(name).type
-        if not is_label_type(kind):
-            raise EmbeddingError(
-                path, f"column {name!r} holds {kind}; labels are integers or strings"
-            )
-        for batch in file.iter_batches(1 << 16, columns=[name]):
-            yield ["" if value is None else str(value) for value in batch.column(0).to_pylist()]
-
-
-def _batches(labels: Iterator[str]) -> Iterator[list[str]]:
-    while batch := list(islice(labels, 1 << 16)):
-        yield batch
-
-
-def _no_column(path: Place, column: str | None) -> None:
-    if column is not None:
-        raise EmbeddingError(path, f"holds one label a row; leave out :{column}")

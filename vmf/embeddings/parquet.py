@@ -7,7 +7,12 @@ from contextlib import contextmanager
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-from vmf.embeddings.arrow_table import ArrowTableFile
+from vmf.embeddings.arrow_table import (
+    ArrowTableFile,
+    LabelValues,
+    choose_label_column,
+    label_values,
+)
 from vmf.embeddings.errors import EmbeddingError
 from vmf.embeddings.places import Place, RemoteFile, open_binary
 
@@ -104,6 +109,14 @@ def open_parquet(path: Place) -> Iterator[pq.ParquetFile]:
         raise
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise EmbeddingError(path, f"is a damaged or truncated Parquet file ({error})") from error
+
+
+def read_label_column(path: Place, column: str | None) -> Iterator[LabelValues]:
+    """The values of one column; see :mod:`vmf.embeddings.labels`."""
+    with open_parquet(path) as file:
+        name = choose_label_column(path, file.schema_arrow, column)
+        for batch in file.iter_batches(1 << 16, columns=[name]):
+            yield label_values(batch.column(0))
 
 
 def _check_counts(path: Place, metadata: pq.FileMetaData) -> None:

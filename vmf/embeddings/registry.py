@@ -110,6 +110,9 @@ _BESIDE = (".labels.npy", ".scale.npy", ".labels.txt")
 
 _FORMATS: list[Format] = []
 
+_LABEL_READERS = {"csv": "text_labels", "npy": "npy_labels", "npz": "npy_labels"}
+"""Modules of the formats that keep the readers of labels apart from those of embeddings."""
+
 
 def register(new: Format) -> None:
     """Add a format; the latest one wins where two claim the same signature or extension."""
@@ -121,7 +124,7 @@ def _here(
 ) -> None:
     module, _, _ = reader.partition(":")
     if more.pop("with_labels", False):
-        more["labels"] = f"vmf.embeddings.{module}:read_label_column"
+        more["labels"] = f"vmf.embeddings.{_LABEL_READERS.get(name, module)}:read_label_column"
     if "recognises" in more:
         more["recognises"] = f"vmf.embeddings.{more['recognises']}"
     register(Format(name, extensions, signature, f"vmf.embeddings.{reader}", **more))
@@ -131,8 +134,8 @@ _COMPRESSED = (".csv.gz", ".tsv.gz", ".txt.gz", ".csv.zst", ".tsv.zst", ".txt.zs
 _SAFETENSORS = "safetensors:begins_like_safetensors"
 _ARROW = (".arrow", ".feather")
 
-_here("csv", (".csv", ".tsv", ".txt"), b"", "csv:CsvFile")
-_here("csv", _COMPRESSED, b"", "csv:CsvFile", recognises="csv:is_compressed_text")
+_here("csv", (".csv", ".tsv", ".txt"), b"", "csv:CsvFile", with_labels=True)
+_here("csv", _COMPRESSED, b"", "csv:CsvFile", recognises="csv:is_compressed_text", with_labels=True)
 _here("arrow stream", (".ipc",), b"\xff\xff\xff\xff", "arrow:ArrowFile", with_labels=True)
 _here("arrow", _ARROW, b"ARROW1", "arrow:ArrowFile", with_labels=True)
 _here(
@@ -141,13 +144,13 @@ _here(
 )  # fmt: skip
 _here("zarr", (".zarr",), b"", "zarr:ZarrFile", recognises="zarr:is_zarr_folder", with_labels=True)
 _here("hdf5", (".h5", ".hdf5"), b"\x89HDF\r\n\x1a\n", "hdf5:Hdf5File", with_labels=True)
-_here("parquet", (".parquet", ".pq"), b"PAR1", "parquet:ParquetFile")
-_here("npz", (".npz",), b"PK\x03\x04", "npz:NpzFile")
+_here("parquet", (".parquet", ".pq"), b"PAR1", "parquet:ParquetFile", with_labels=True)
+_here("npz", (".npz",), b"PK\x03\x04", "npz:NpzFile", with_labels=True)
 _here(
     "pytorch", (".pt", ".pth"), b"PK\x03\x04", "pytorch:PytorchFile",
     recognises="pytorch:is_checkpoint", with_labels=True,
 )  # fmt: skip
-_here("npy", (".npy",), b"\x93NUMPY", "npy:NpyFile", takes_column=False)
+_here("npy", (".npy",), b"\x93NUMPY", "npy:NpyFile", takes_column=False, with_labels=True)
 
 
 def open_embeddings(
@@ -199,7 +202,15 @@ def _open(place: Place, column: str | None, scale: npt.ArrayLike | None) -> Embe
         return EmbeddingCollection(place, [_open(one, column, scale) for one in find_files(place)])
     if scale is not None:
         file.set_scale(scale)
+        file.given_scale = scale
     return file
+
+
+def find_all(path: str | os.PathLike[str]) -> list[Place]:
+    """The files that a path, folder, pattern or URL stands for; EmbeddingError for none."""
+    place = find_place(path)
+    several = is_pattern(place) or (is_folder(place) and _store_format(place) is None)
+    return find_files(place) if several else [place]
 
 
 def find_files(place: Place) -> list[Place]:
@@ -210,6 +221,7 @@ def find_files(place: Place) -> list[Place]:
     EmbeddingError
         When there is none.
     """
+    _add_from_entry_points()
     if not is_pattern(place):
         found = list(_walk(place))
         if not found:
@@ -227,7 +239,7 @@ def find_files(place: Place) -> list[Place]:
 
 
 def _walk(folder: Place) -> Iterator[Place]:
-    endings = tuple(extension for known in _FORMATS for extension in known.extensions)
+    endings = tuple(extensions())
     for place, is_a_folder in entries(folder):
         if is_a_folder and _store_format(place) is None:
             yield from _walk(place)
@@ -255,11 +267,19 @@ def _format_of(place: Place) -> Format:
 def format_by_name(place: Place) -> Format | None:
     """The format that the ending of a name stands for."""
     name = place.name.lower()
-    return next((f for f in _FORMATS if name.endswith(f.extensions)), None)
+    known = next((f for f in _FORMATS if name.endswith(f.extensions)), None)
+    if known is None and _add_from_entry_points():
+        known = next((f for f in _FORMATS if name.endswith(f.extensions)), None)
+    return known
+
+
+def extensions(which: Callable[[Format], object] = lambda _: True) -> list[str]:
+    """The endings of all formats, or of those that ``which`` picks."""
+    return list(dict.fromkeys(e for f in _FORMATS if which(f) for e in f.extensions))
 
 
 def _readable() -> str:
-    return ", ".join(dict.fromkeys(e for f in _FORMATS for e in f.extensions))
+    return ", ".join(extensions())
 
 
 def find_format(path: Place, head: bytes) -> Format:

@@ -106,6 +106,7 @@ def score_file(
     output: PathLike,
     *,
     column: str | None = None,
+    scale: npt.ArrayLike | None = None,
     on_bad_rows: OnBadRows = "error",
     progress: Progress | None = None,
 ) -> ScoreSummary:
@@ -119,7 +120,7 @@ def score_file(
     output : path-like
         ``.csv``, ``.tsv``, ``.parquet`` or ``.npy`` with the columns ``row``, ``log_density`` and
         ``cosine``, and for a model with classes ``class`` and ``probability``; see :class:`Scores`.
-    column : str, optional
+    column, scale
         See :func:`vmf.embeddings.open_embeddings`.
     on_bad_rows : {"error", "skip"}
         "skip" keeps the place of a bad row: its scores are NaN and its class is empty.
@@ -133,7 +134,7 @@ def score_file(
         cannot be written. No output appears then.
     """
     check_output(output, [path], TABLE_EXTENSIONS)
-    files = [open_embeddings(path, column)]
+    files = [open_embeddings(path, column, scale=scale)]
     check_scorable(files, model)
     return write_scores(
         model, files, output, RowNumbers("row"), on_bad_rows=on_bad_rows, progress=progress

@@ -46,6 +46,7 @@ class Inputs:
     images: str | None = None
     images_split: str = "test"
     column: str | None = None
+    scale: npt.ArrayLike | None = None
     on_bad_rows: OnBadRows = "error"
 
     def paths(self) -> list[PathLike]:
@@ -202,6 +203,7 @@ def _read(
     return read_rows(
         path,
         column=inputs.column,
+        scale=inputs.scale,
         on_bad_rows=inputs.on_bad_rows,
         dimension=dimension,
         progress=say,

@@ -46,6 +46,7 @@ def read_rows(
     path: PathLike,
     *,
     column: str | None = None,
+    scale: npt.ArrayLike | None = None,
     on_bad_rows: OnBadRows = "error",
     dimension: int | None = None,
     progress: Progress | None = None,
@@ -55,7 +56,7 @@ def read_rows(
     Parameters
     ----------
     path : path-like
-    column : str, optional
+    column, scale
         See :func:`vmf.embeddings.open_embeddings`.
     on_bad_rows : {"error", "skip"}
         For rows with NaN or infinity and zero rows.
@@ -68,7 +69,7 @@ def read_rows(
     EmbeddingError
         When the file cannot be read, has another dimension or a bad row, or holds no usable row.
     """
-    file = open_embeddings(path, column)
+    file = open_embeddings(path, column, scale=scale)
     if dimension is not None and file.dimension != dimension:
         raise EmbeddingError(
             path,

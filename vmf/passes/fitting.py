@@ -10,6 +10,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import numpy.typing as npt
+
 from vmf.embeddings.atomic_output import PathLike, check_output
 from vmf.embeddings.embedding_file import EmbeddingFile
 from vmf.embeddings.errors import EmbeddingError
@@ -18,7 +21,7 @@ from vmf.embeddings.fitting import (
     fitted_model,
     labels_for,
     nothing_read,
-    open_files,
+    open_groups,
     statistics_so_far,
 )
 from vmf.estimation import Estimator, SufficientStatistics
@@ -51,6 +54,7 @@ def fit_to_file(
     estimator: Estimator | None = None,
     on_bad_rows: OnBadRows = "error",
     column: str | None = None,
+    scale: npt.ArrayLike | None = None,
     update: PathLike | None = None,
     new_classes: bool = False,
     checkpoint: PathLike | None = None,
@@ -63,7 +67,7 @@ def fit_to_file(
 
     Parameters
     ----------
-    paths, labels, on_bad_rows, column, progress, client
+    paths, labels, on_bad_rows, column, scale, progress, client
         As there. A pass in one process goes on with a cluster, and the other way round.
     output : path-like
         The model file; appears complete or not at all. One process at a time writes it.
@@ -102,19 +106,26 @@ def fit_to_file(
         check_output(checkpoint, [*inputs, output, *([] if update is None else [update])])
     elif resume:
         raise EmbeddingError(None, "--resume needs the file to go on from: --checkpoint FILE")
+    if new_classes and update is None:
+        raise EmbeddingError(None, "--new-classes needs the model to add to: --update MODEL")
     base = None if update is None else load_model(update)
     with ExitStack() as claimed:
         for written in (checkpoint, output):
             if written is not None:
                 claimed.enter_context(claimed_output(written))
         keeper = None if checkpoint is None else _Keeper(Path(checkpoint), resume, seconds)
-        files = open_files(paths, column)
+        groups = open_groups(paths, column, scale)
+        files = [file for group in groups for file in group]
+        check_output(output, [file.path for file in files])
         if base is not None and update is not None:
             check_addition(base, update, files[0], bool(labels), estimator)
         # Rows that are added to a model need not have a fit of their own, as a single one has not.
         chosen: Estimator = "map" if base is not None else estimator or "unbiased"
-        found = labels_for(files, labels) if labels else None
-        statistics = _statistics(files, found, on_bad_rows, column, keeper, progress, client)
+        found = labels_for(groups, labels) if labels else None
+        settings = _settings(on_bad_rows, column, scale)
+        statistics = _statistics(
+            files, found, settings, on_bad_rows, column, keeper, progress, client
+        )
         model = fitted_model(files, found, statistics, chosen)
         if base is not None and update is not None:
             known = set(model.classes) <= set(base.classes)
@@ -191,6 +202,7 @@ class _Keeper:
 def _statistics(
     files: Sequence[EmbeddingFile],
     labels: Labels | None,
+    settings: dict[str, Any],
     on_bad_rows: OnBadRows,
     column: str | None,
     keeper: _Keeper | None,
@@ -198,7 +210,7 @@ def _statistics(
     client: Client | None,
 ) -> tuple[SufficientStatistics, ...]:
     """One pass over the rows of all files; one entry a class."""
-    plan = _plan(files, labels, on_bad_rows, column) if keeper else {}
+    plan = {**_plan(files, labels), **settings} if keeper else {}
     state = Checkpoint(plan, 0, nothing_read(files, labels))
     if keeper:
         state = keeper.begin(plan) or state
@@ -231,9 +243,16 @@ def _statistics(
     return state.statistics
 
 
-def _plan(
-    files: Sequence[EmbeddingFile], labels: Labels | None, on_bad_rows: str, column: str | None
-) -> dict[str, Any]:
+def _settings(on_bad_rows: str, column: str | None, scale: npt.ArrayLike | None) -> dict[str, Any]:
+    """What decides how the rows are read, as JSON."""
+    given = None
+    if scale is not None:
+        values = np.asarray(scale, np.float64)
+        given = values.item() if not values.ndim else hashlib.sha256(values.tobytes()).hexdigest()
+    return {"bad rows": on_bad_rows, "column": column, "scale": given}
+
+
+def _plan(files: Sequence[EmbeddingFile], labels: Labels | None) -> dict[str, Any]:
     digest = None
     if labels is not None:
         found = hashlib.sha256("\0".join(labels.classes).encode())
@@ -243,8 +262,6 @@ def _plan(
         "files": [file_entry(file) for file in files],
         "dimension": files[0].dimension,
         "labels": digest,
-        "bad rows": on_bad_rows,
-        "column": column,
     }
 
 

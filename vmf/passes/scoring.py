@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy.typing as npt
+
 from vmf.embeddings.atomic_output import PathLike, check_output
 from vmf.embeddings.fitting import Progress, open_files
 from vmf.embeddings.scoring import (
@@ -27,6 +29,7 @@ def score_to_file(
     *,
     ids: PathLike | None = None,
     column: str | None = None,
+    scale: npt.ArrayLike | None = None,
     on_bad_rows: OnBadRows = "error",
     progress: Progress | None = None,
 ) -> ScoreSummary:
@@ -44,7 +47,7 @@ def score_to_file(
     ids : path-like, optional
         Where the column ``id`` comes from, see :class:`vmf.passes.ids.Ids`; by default it is the
         number of the row over all files, from 0.
-    column, on_bad_rows, progress
+    column, scale, on_bad_rows, progress
         As for :func:`vmf.embeddings.scoring.score_file`.
 
     Raises
@@ -54,7 +57,8 @@ def score_to_file(
         a row, and for an output that cannot be written. No output appears then.
     """
     check_output(output, paths, TABLE_EXTENSIONS)
-    files = open_files(paths, column)
+    files = open_files(paths, column, scale)
+    check_output(output, [file.path for file in files])
     check_scorable(files, model)
     row_names: RowNames = RowNumbers("id")
     if ids is not None:
