@@ -8,9 +8,9 @@ import pytest
 
 import vmf
 from vmf.embeddings import EmbeddingError, embedding_file
-from vmf.embeddings.fitting import fit_files
-from vmf.embeddings.scoring import Scorer, score_file, unit_rows
-from vmf.estimation import BadRowError
+from vmf.embeddings.fitting import fit_files, model_of_fits
+from vmf.embeddings.scoring import Scorer, score_chunk, score_file, unit_rows
+from vmf.estimation import BadRowError, SufficientStatistics, fit
 
 RNG = np.random.default_rng(0)
 DIM = 6
@@ -167,3 +167,21 @@ def test_bad_rows_are_counted_over_the_whole_file():
     with pytest.raises(BadRowError) as caught:
         unit_rows(np.array([[1.0, 0.0], [0.0, 0.0]]), "error", 100)
     assert caught.value.row == 101
+
+
+@pytest.mark.parametrize("classes", [1, 7])
+@pytest.mark.parametrize("dimension", [3, 64, 700])
+def test_a_score_depends_on_its_row_alone(classes, dimension):
+    rng = np.random.default_rng(dimension)
+    rows = rng.standard_normal((900, dimension)) + 0.2
+    statistics = [SufficientStatistics.from_rows(rows[k::classes]) for k in range(classes)]
+    labels = [None] if classes == 1 else [str(k) for k in range(classes)]
+    fits = [fit(one) for one in statistics]
+    scorer = Scorer(model_of_fits(labels, statistics, fits, "unbiased", ()))
+    whole, _ = score_chunk(scorer, rows, "error", 0)
+    for start, stop in [(0, 1), (899, 900), (1, 3), (5, 20), (13, 500), (200, 900)]:
+        part, _ = score_chunk(scorer, rows[start:stop], "error", start)
+        assert np.array_equal(part.log_density, whole.log_density[start:stop])
+        assert np.array_equal(part.cosine, whole.cosine[start:stop])
+        assert np.array_equal(part.probability, whole.probability[start:stop])
+        assert np.array_equal(part.likeliest, whole.likeliest[start:stop])

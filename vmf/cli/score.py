@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from vmf.cli.options import BadRows, Column, Json, Quiet, Scale
+from vmf.cli.options import BadRows, Cluster, Column, Json, Quiet, Scale, Workers
 
 
 def score(
@@ -45,6 +45,8 @@ def score(
             " score.",
         ),
     ] = BadRows.error,
+    cluster: Cluster = None,
+    workers: Workers = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -65,13 +67,17 @@ def score(
     """
     from vmf.cli.progress import progress_bar, stored_bytes
     from vmf.cli.report import print_fields, print_json
+    from vmf.cluster import open_client
     from vmf.embeddings.atomic_output import check_output
     from vmf.embeddings.scale import read_scale
     from vmf.model_file import load_model
     from vmf.passes.scoring import score_to_file
 
     check_output(output, [model, *files])
-    with progress_bar("scoring", wanted=not quiet, size=stored_bytes(files)) as progress:
+    with (
+        open_client(cluster, workers) as client,
+        progress_bar("scoring", wanted=not quiet, size=stored_bytes(files)) as progress,
+    ):
         done = score_to_file(
             load_model(model),
             files,
@@ -81,6 +87,7 @@ def score(
             scale=None if scale is None else read_scale(scale),
             on_bad_rows=on_bad_rows.value,
             progress=progress,
+            client=client,
         )
     if json:
         print_json({"scores": str(output), **asdict(done)})

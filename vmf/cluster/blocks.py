@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy.typing as npt
@@ -46,7 +47,12 @@ class Block:
 
 
 def blocks_of(
-    files: Sequence[EmbeddingFile], column: str | None, *, align: int, skip: int = 0
+    files: Sequence[EmbeddingFile],
+    column: str | None,
+    *,
+    align: int,
+    skip: int = 0,
+    most_rows: int | None = None,
 ) -> Iterator[tuple[EmbeddingFile, Block]]:
     """Cut the rows of all files into blocks, in order, without the first `skip` rows.
 
@@ -58,6 +64,8 @@ def blocks_of(
     ----------
     align : int
         Bytes of a chunk: blocks begin where a pass in chunks of this size begins one.
+    most_rows : int, optional
+        Of a block, where what is found for it grows with them; one chunk is allowed all the same.
     """
     total = sum(file.rows * _row_bytes(file) for file in files)
     target = min(max(_SMALLEST_BLOCK, total // _MOST_BLOCKS), _LARGEST_BLOCK)
@@ -67,13 +75,26 @@ def blocks_of(
             continue
         path = os.path.abspath(file.path) if isinstance(file.path, Path) else os.fspath(file.path)
         chunk = max(1, align // _row_bytes(file))
-        step = chunk * max(1, target // (chunk * _row_bytes(file)))
-        size = file.identity[1]
-        for start in range(skip - skip % step, file.rows, step):
-            first = max(start, skip)
-            stop = min(start + step, file.rows)
-            yield file, Block(path, column, file.given_scale, size, first, stop)
+        wanted = target // _row_bytes(file)
+        step = chunk * max(1, (wanted if most_rows is None else min(wanted, most_rows)) // chunk)
+        for start, stop in pairwise([*_cuts(file, step), file.rows]):
+            if stop > skip:
+                first = max(start, skip)
+                yield file, Block(path, column, file.given_scale, file.identity[1], first, stop)
         skip = 0
+
+
+def _cuts(file: EmbeddingFile, step: int) -> Iterator[int]:
+    """First rows of blocks of `step` rows, of more where reading can only begin elsewhere."""
+    entries = file.entries()
+    if entries is None:
+        yield from range(0, file.rows, step)
+        return
+    last = None
+    for entry in entries:
+        if last is None or entry - last >= step:
+            yield entry
+            last = entry
 
 
 def _row_bytes(file: EmbeddingFile) -> int:

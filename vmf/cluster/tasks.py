@@ -17,6 +17,7 @@ from vmf.cluster.blocks import Block
 from vmf.embeddings.embedding_file import FloatRows
 from vmf.embeddings.errors import EmbeddingError
 from vmf.embeddings.registry import open_embeddings
+from vmf.embeddings.scoring import Scorer, Scores, score_chunk
 from vmf.estimation import BadRowError, SufficientStatistics, statistics_by_class
 from vmf.estimation.rows import OnBadRows
 
@@ -56,6 +57,24 @@ def sum_block_by_class(
     return statistics
 
 
+def score_block(
+    block: Block, scorer: Scorer, memory: int, on_bad_rows: OnBadRows
+) -> list[tuple[Scores, int]] | Failure:
+    """Scores of the rows of a block, chunk after chunk, and how many were off unit length."""
+    try:
+        return [
+            score_chunk(scorer, rows, on_bad_rows, start) for start, rows in _chunks(block, memory)
+        ]
+    except (EmbeddingError, BadRowError) as error:
+        return error
+
+
+def given_back(scorer: Scorer) -> Scorer:
+    """The task that all that score depend on: its result travels to a worker once, and again to
+    those that come later."""
+    return scorer
+
+
 def _chunks(block: Block, memory: int) -> Iterator[tuple[int, FloatRows]]:
     """The rows of a block in chunks, each with the number of its first row in the file."""
     try:
@@ -68,10 +87,4 @@ def _chunks(block: Block, memory: int) -> Iterator[tuple[int, FloatRows]]:
             f"has {file.identity[1]} bytes on the machine {socket.gethostname()}, {block.size} where"
             " the work was begun; all need the same file",
         )
-    for start, rows in file.chunks(memory=memory):
-        if start >= block.stop:
-            break
-        if start + len(rows) <= block.start:
-            continue
-        first, last = max(block.start - start, 0), block.stop - start
-        yield start + first, rows[first:last]
+    yield from file.chunks(memory=memory, start=block.start, stop=block.stop)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +52,9 @@ class ArrowFile(ArrowTableFile):
     def count_rows(self) -> int:
         with open_arrow(self.path, self._names[:1]) as (_, _, batches):
             return sum(batch.num_rows for batch in batches)
+
+    def entries(self) -> Sequence[int]:
+        return (0,)
 
     def read_batches(
         self, rows: int, start: int, stop: int | None

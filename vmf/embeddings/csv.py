@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 
 import numpy as np
@@ -40,6 +40,9 @@ class CsvFile(EmbeddingFile):
 
     def count_rows(self) -> int:
         return sum(1 for _ in data_lines(self.path, self._layout.first_line))
+
+    def entries(self) -> Sequence[int]:
+        return (0,)
 
     def read_blocks(self, rows: int, start: int, stop: int | None) -> Iterator[FloatRows]:
         lines = islice(data_lines(self.path, self._layout.first_line), start, stop)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -199,6 +199,10 @@ class EmbeddingFile(ABC):
     def locate(self, row: int, column: int | None = None) -> str:
         """Where a row (and a column of it) stands in the file, in the user's terms."""
         return f"row {row}" if column is None else f"row {row}, column {column}"
+
+    def entries(self) -> Sequence[int] | None:
+        """Rows at which reading can begin without decoding those before; None for every row."""
+        return None
 
     def count_rows(self) -> int:
         """Count the rows by a pass over the file; only for formats that do not store the number."""

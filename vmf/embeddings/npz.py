@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import cast
 
@@ -53,6 +53,9 @@ class NpzFile(EmbeddingFile):
         if beside is not None and header.dtype.kind in "iu":
             with open_member(path, beside) as stream:
                 self.set_scale(read_small_array(stream, path, self.rows, self.dimension))
+
+    def entries(self) -> Sequence[int]:
+        return (0,)
 
     def read_blocks(self, rows: int, start: int, stop: int | None) -> Iterator[FloatRows]:
         with open_member(self.path, self._member) as stream:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
@@ -46,6 +46,9 @@ class ParquetFile(ArrowTableFile):
     def __init__(self, path: Place, column: str | None = None) -> None:
         with open_parquet(path) as file:
             rows = file.metadata.num_rows
+            groups = range(file.metadata.num_row_groups)
+            counts = [file.metadata.row_group(i).num_rows for i in groups]
+            self._group_starts = [0, *accumulate(counts)][:-1]
             super().__init__(
                 path,
                 column,
@@ -53,6 +56,9 @@ class ParquetFile(ArrowTableFile):
                 rows,
                 lambda names: file.iter_batches(16, columns=names),
             )
+
+    def entries(self) -> Sequence[int]:
+        return self._group_starts
 
     def read_batches(
         self, rows: int, start: int, stop: int | None

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -28,9 +28,15 @@ from vmf.model_file import Model
 from vmf.models.densities import distances
 from vmf.special import log_normalizer_e
 
+if TYPE_CHECKING:
+    from distributed import Client
+
 FloatArray = npt.NDArray[np.float64]
 
 _BLOCK_ELEMENTS = 1 << 18  # 2 MB of float64
+
+_ROWS_OF_A_KERNEL = 48
+"""A multiple of the rows that any matrix product takes at a time: 4, 6, 8, 12, 16 or 24."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,15 @@ class Scores:
     probability: FloatArray
     likeliest: npt.NDArray[np.intp]
 
+    def head(self, count: int) -> Scores:
+        """The first ``count`` of them."""
+        return Scores(
+            self.log_density[:count],
+            self.cosine[:count],
+            self.probability[:count],
+            self.likeliest[:count],
+        )
+
 
 @dataclass(frozen=True)
 class ScoreSummary:
@@ -77,17 +92,24 @@ class Scorer:
     """
 
     def __init__(self, model: Model) -> None:
-        self._model = model
+        self._mean_direction = np.require(model.mean_direction, requirements=["C", "A"])
+        self._concentration = model.concentration
         self.classes = len(model.classes)
         # log C_p(kappa) + kappa: the log-density at the mean direction.
         self._log_peak = np.log(model.proportions) + log_normalizer_e(
             float(model.dimension), model.concentration
         )
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # What comes from another process may begin at any byte; products are then rounded otherwise.
+        self.classes = state["classes"]
+        for name in ("_mean_direction", "_concentration", "_log_peak"):
+            setattr(self, name, np.require(state[name], requirements=["C", "A"]))
+
     def __call__(self, directions: FloatArray) -> Scores:
         """Score unit rows; a row of NaN gives NaN."""
-        distance = distances(directions, self._model.mean_direction)
-        log_joint = self._log_peak - self._model.concentration * distance
+        distance = distances(directions, self._mean_direction)
+        log_joint = self._log_peak - self._concentration * distance
         likeliest = log_joint.argmax(axis=1)
         largest = log_joint[np.arange(len(log_joint)), likeliest]
         log_density = largest + np.log(np.exp(log_joint - largest[:, np.newaxis]).sum(axis=1))
@@ -201,8 +223,13 @@ def write_scores(
     *,
     on_bad_rows: OnBadRows,
     progress: Progress | None,
+    column: str | None = None,
+    client: Client | None = None,
 ) -> ScoreSummary:
-    """Write the table of the scores of all rows of the files; see :func:`score_file`."""
+    """Write the table of the scores of all rows of the files; see :func:`score_file`.
+
+    With a `client`, whose workers open the files with `column`, the rows are scored there.
+    """
     columns = [
         Column(row_names.name, row_names.dtype),
         Column("log_density", np.dtype(np.float64)),
@@ -217,30 +244,30 @@ def write_scores(
     total = sum(file.rows for file in files)
     done = skipped = normalised = 0
     sum_log_density = sum_cosine = 0.0
+    scored_chunks = _scored_chunks(scorer, files, on_bad_rows)
+    if client is not None:
+        from vmf.cluster.scoring import scored_chunks as of_cluster
+
+        scored_chunks = of_cluster(client, scorer, files, column=column, on_bad_rows=on_bad_rows)
     with open_table(output, columns, total) as table:
-        for file in files:
-            for start, rows in file.chunks():
-                try:
-                    scores, off_unit = _score_in_blocks(scorer, rows, on_bad_rows, start)
-                except BadRowError as error:
-                    raise bad_row(file, error) from error
-                bad = scores.likeliest < 0
-                chunk: dict[str, npt.NDArray[np.generic]] = {
-                    row_names.name: row_names.take(len(rows)),
-                    "log_density": scores.log_density,
-                    "cosine": scores.cosine,
-                }
-                if labels:
-                    chunk["class"] = names[scores.likeliest]
-                    chunk["probability"] = scores.probability
-                table.write(chunk)
-                done += len(rows)
-                skipped += int(bad.sum())
-                normalised += off_unit
-                sum_log_density += float(scores.log_density[~bad].sum())
-                sum_cosine += float(scores.cosine[~bad].sum())
-                if progress:
-                    progress(done, total)
+        for scores, off_unit in scored_chunks:
+            bad = scores.likeliest < 0
+            chunk: dict[str, npt.NDArray[np.generic]] = {
+                row_names.name: row_names.take(len(bad)),
+                "log_density": scores.log_density,
+                "cosine": scores.cosine,
+            }
+            if labels:
+                chunk["class"] = names[scores.likeliest]
+                chunk["probability"] = scores.probability
+            table.write(chunk)
+            done += len(bad)
+            skipped += int(bad.sum())
+            normalised += off_unit
+            sum_log_density += float(scores.log_density[~bad].sum())
+            sum_cosine += float(scores.cosine[~bad].sum())
+            if progress:
+                progress(done, total)
         row_names.end()
     scored = total - skipped
     return ScoreSummary(
@@ -252,21 +279,39 @@ def write_scores(
     )
 
 
-def _score_in_blocks(
+def _scored_chunks(
+    scorer: Scorer, files: Sequence[EmbeddingFile], on_bad_rows: OnBadRows
+) -> Iterator[tuple[Scores, int]]:
+    for file in files:
+        for start, rows in file.chunks():
+            try:
+                yield score_chunk(scorer, rows, on_bad_rows, start)
+            except BadRowError as error:
+                raise bad_row(file, error) from error
+
+
+def score_chunk(
     scorer: Scorer, rows: FloatRows, on_bad_rows: OnBadRows, first_row: int
 ) -> tuple[Scores, int]:
     """Score ``rows`` in blocks, and count those off unit length.
 
     A block is small enough for its float64 copy to stay in cache (4 times faster for one class),
-    but has several rows a class: below that the matrix product is slow (half as fast for 500).
+    but has several rows a class: below that the matrix product is slow (half as fast for 500). All
+    have the same number of rows, filled up with zeros: matrix products round the last few rows of
+    other shapes differently, and a score must not depend on where a chunk ends.
     """
     step = max(_BLOCK_ELEMENTS // rows.shape[1], 4 * scorer.classes)
+    step = -(-step // _ROWS_OF_A_KERNEL) * _ROWS_OF_A_KERNEL
     parts: list[Scores] = []
     off_unit = 0
     for start in range(0, len(rows), step):
         block = rows[start : start + step]
         directions, count = unit_rows(block, on_bad_rows, first_row + start)
-        parts.append(scorer(directions))
+        whole = directions
+        if len(block) < step:
+            whole = np.zeros((step, rows.shape[1]))
+            whole[: len(block)] = directions
+        parts.append(scorer(whole).head(len(block)))
         off_unit += count
     joined = Scores(
         np.concatenate([part.log_density for part in parts]),

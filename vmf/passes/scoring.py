@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy.typing as npt
 
@@ -21,6 +22,9 @@ from vmf.estimation.rows import OnBadRows
 from vmf.model_file import Model
 from vmf.passes.output import claimed_output
 
+if TYPE_CHECKING:
+    from distributed import Client
+
 
 def score_to_file(
     model: Model,
@@ -32,6 +36,7 @@ def score_to_file(
     scale: npt.ArrayLike | None = None,
     on_bad_rows: OnBadRows = "error",
     progress: Progress | None = None,
+    client: Client | None = None,
 ) -> ScoreSummary:
     """Score every row of files and write a table, one row each, in the order of the files.
 
@@ -49,6 +54,8 @@ def score_to_file(
         number of the row over all files, from 0.
     column, scale, on_bad_rows, progress
         As for :func:`vmf.embeddings.scoring.score_file`.
+    client : distributed.Client, optional
+        Whose workers score the rows, see :mod:`vmf.cluster`; this process writes them.
 
     Raises
     ------
@@ -68,5 +75,12 @@ def score_to_file(
         check_output(output, [source.path])
     with claimed_output(output):
         return write_scores(
-            model, files, output, row_names, on_bad_rows=on_bad_rows, progress=progress
+            model,
+            files,
+            output,
+            row_names,
+            on_bad_rows=on_bad_rows,
+            progress=progress,
+            column=column,
+            client=client,
         )
