@@ -151,6 +151,57 @@ def test_extreme_arguments_against_arb(v: float, x: float) -> None:
         assert value == true or abs(value - true) <= bound, (name, value, true)
 
 
+@pytest.mark.parametrize(
+    ("v", "x"),
+    [
+        (3.05395113002727e79, 1.1725955795285168e150),
+        (1.3013975958016927e60, 6.341201380290784e156),
+        (1e16, 1e40),
+        (0.0, 1e300),
+        (1e200, 1e60),
+        (1e160, 0.66e160),
+        (8.9e307, 1e307),
+    ],
+)
+def test_orders_beyond_all_squares_against_arb(v: float, x: float) -> None:
+    # Not those of v - 1 and of ratios: the reference takes the ratio of two values next to each other.
+    for name in ("log_iv", "log_kv", "log_ive", "log_kve"):
+        true, rest = arb.reference(name, v, x)
+        if math.isfinite(true):
+            value = float(getattr(special, name)(v, x))
+            assert arb.error_eps(value, true, rest, relative=False) <= 4, (name, value, true)
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "x", "value"),
+    [
+        ("log_iv", 8.6e307, 1.0, -INF),  # the logarithm itself overflows
+        ("log_kv", 8.6e307, 1.0, INF),
+        ("log_normalizer", 5.25e306, 3.26e299, INF),
+        ("entropy", 5.25e306, 3.26e299, -INF),
+        ("iv_ratio", 1.5e308, 1.5e308, 1 / (1 + math.sqrt(2))),
+        ("iv_ratio_c", 0.5, 7.14024427474025e275, 0.0),
+        ("iv_ratio_c", 1.5, 1e300, 1e-300),
+        ("kv_ratio", 1.5e308, 2.77e-5, INF),
+        ("log_iv_dx", 1e160, 1e158, math.sqrt(10001)),
+        ("log_iv_dv", 1.5e308, 1.5e308, -math.asinh(1)),
+        ("log_kv_dv", 1.5e308, 1.5e308, math.asinh(1)),
+        (
+            "mean_resultant_length",
+            2.3e303,
+            1.7976931348623157e308,
+            1.0 - 1.15e303 / 1.7976931348623157e308,
+        ),
+        ("mean_resultant_length_dkappa", 2e155, 1e155, 1 / (2e155 * (1 + 2**-0.5)) * 2**-0.5),
+        ("concentration", 1.5624725340973855e308, 2.7658499947003344e-05, 4.3215645e303),
+        ("concentration", 7.223252782243499e283, 0.5, 4.815501854828999e283),
+        ("concentration_c", 7.223252782243499e283, 0.5, 4.815501854828999e283),
+    ],
+)
+def test_orders_beyond_all_squares(name: str, first: float, x: float, value: float) -> None:
+    assert getattr(special, name)(first, x) == pytest.approx(value, rel=1e-7)
+
+
 # Closed forms, DLMF 10.39.1-2 and 10.49.9-12
 
 

@@ -20,7 +20,7 @@ struct RatioAndSlope {
 
 template <int terms>
 VMF_FN RatioAndSlope debye_ratio_and_slope(double v, double x) {
-    const Polar<double> p = polar<RangeOf<terms>>(v, x);
+    const Polar<double> p = polar(v, x);
     const double e = 0.5 + debye_sum<Radial, terms>(p.inverse, p.tau);
     const double r = debye_sum<RadialTwice, terms>(p.inverse, p.tau);
     const double b = -(p.sigma * e);
@@ -31,6 +31,7 @@ VMF_FN RatioAndSlope debye_ratio_and_slope(double v, double x) {
     return {x / d, (n.hi + (n.lo + (s.lo + p.w_minus_x.lo))) / d, (v + (v * (v * p.inverse) - change)) / d / d};
 }
 
+// v < 2^61 and x < 2^122, so that nothing is in region_special.
 VMF_SLOW_FN inline RatioAndSlope ratio_and_slope(double v, double x) {
     switch (static_cast<int>(region_vmf(v, x))) {
         case region_debye20: return debye_ratio_and_slope<20>(v, x);
@@ -39,7 +40,6 @@ VMF_SLOW_FN inline RatioAndSlope ratio_and_slope(double v, double x) {
         case region_debye7: return debye_ratio_and_slope<7>(v, x);
         case region_debye5: return debye_ratio_and_slope<5>(v, x);
         case region_debye4: return debye_ratio_and_slope<4>(v, x);
-        case region_special: return debye_ratio_and_slope<1>(v, x);
         default: break;
     }
     const Shifted<double> s = v >= 7.5 ? shifted_order<8>(v, x) : shifted_order<16>(v, x);
@@ -53,6 +53,7 @@ VMF_SLOW_FN inline RatioAndSlope ratio_and_slope(double v, double x) {
 // v = p/2 >= 1; r = R, c = 1 - R, both in (0, 1), at least one of them exact.
 VMF_FN double solve_concentration(double v, double r, double c) {
     const double gap = c * (1.0 + r);  // 1 - R^2
+    if (v >= 0x1p+60) return v * ((r + r) / gap);  // the next term is below the last bit
     const double upper = v + 0.5;
     double x = r * ((v - 0.5) + sqrt_(fma_(upper, upper, -2.0 * v * (r * r)))) / gap;
     for (int step = 0; step < 4; ++step) {

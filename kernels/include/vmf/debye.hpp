@@ -76,7 +76,7 @@ VMF_FN T assemble_log_i(T v, const Polar<T>& p, Twofold<T> angle, Twofold<T> hal
 
 template <int terms, bool scaled, class T>
 VMF_FN T debye_log_i(T v, T x) {
-    const Polar<T> p = polar<RangeOf<terms>>(v, x);
+    const Polar<T> p = polar(v, x);
     const Twofold<T> angle = asinh_ratio(p.v_plus_w, x);
     const Twofold<T> l = log_prefactor<LogTwoPi>(p.w);
     const Twofold<T> half_log = {T(-0.5) * l.hi, T(-0.5) * l.lo};
@@ -86,7 +86,7 @@ VMF_FN T debye_log_i(T v, T x) {
 // log K_v(x) or, scaled, log K_v(x) + x.
 template <int terms, bool scaled, class T>
 VMF_FN T debye_log_k(T v, T x) {
-    const Polar<T> p = polar<RangeOf<terms>>(v, x);
+    const Polar<T> p = polar(v, x);
     const Twofold<T> angle = asinh_ratio(p.v_plus_w, x);
     // log(2 w/pi)/2, subtracted: the mirror image of log I with -1/w in the sum.
     const Twofold<T> l = log_prefactor<LogTwoOverPi>(p.w);

@@ -11,13 +11,13 @@
 //   repaired(v, x)  does it in full, value by value (near_zero.hpp)
 #pragma once
 
+#include "beyond.hpp"
 #include "debye_quick.hpp"
 #include "interpolated.hpp"
 #include "near_zero.hpp"
 #include "regions.hpp"
 #include "separated.hpp"
 #include "small_order.hpp"
-#include "vmf.hpp"
 
 namespace VMF_NAMESPACE {
 
@@ -106,7 +106,11 @@ struct LogI : OfOrder {
     VMF_FN static auto finer_doubtful(T v, T x, T y) { return finer_doubtful_log_i<R>(v, x, y); }
     VMF_FN static double repaired(double v, double x) { return near_zero_log_i(v, x); }
     template <class T>
-    VMF_FN static T region(T v, T x) { return region_log_i(v, x); }
+    VMF_FN static T region(T v, T x) {
+        const T r = region_log_i(v, x);
+        if constexpr (!scaled) return r;
+        return select((v >= T(0x1p+44)) & (x > T(0x1p+10) * v), T(double(region_special)), r);
+    }
     template <int R, class T>
     VMF_FN static T at(T v, T x) {
         if constexpr (R == region_tiny) {
@@ -127,7 +131,7 @@ struct LogI : OfOrder {
         if (x == 0.0) return v == 0.0 ? 0.0 : -infinity;
         if (x == infinity) return scaled ? -infinity : infinity;
         if (x < 1.0 && v < 1.0) return scaled ? near_zero_log_i(v, x) - x : near_zero_log_i(v, x);
-        return debye_log_i<1, scaled>(v, x);
+        return beyond_log<false, scaled>(v, x);
     }
 };
 
@@ -176,7 +180,7 @@ struct LogK : OfOrderK {
         if (out_of_domain(v, x) || (v == infinity && x == infinity)) return not_a_number();
         if (v == infinity || x == 0.0) return infinity;
         if (x == infinity) return -infinity;
-        return debye_log_k<1, scaled>(v, x);
+        return beyond_log<true, scaled>(v, x);
     }
 };
 
@@ -217,7 +221,7 @@ struct IvRatio : OfOrder {
             const double r = v == 0.0 ? infinity : 0.0;
             return complement ? 1.0 - r : r;
         }
-        return complement ? debye_iv_ratio_c<1>(v, x) : debye_iv_ratio<1>(v, x);
+        return complement ? beyond_iv_ratio_c(v, x) : beyond_iv_ratio(v, x);
     }
 };
 
@@ -235,7 +239,7 @@ struct KvRatio : OfOrderK {
         if (v == infinity) return infinity;
         if (x == infinity) return 1.0;
         if (x == 0.0) return v > 0.5 ? infinity : (v == 0.5 ? 1.0 : 0.0);
-        return debye_kv_ratio<1>(v, x);
+        return beyond_kv_ratio(v, x);
     }
 };
 
@@ -252,7 +256,7 @@ struct LogIvDx : OfOrder {
         if (x == infinity) return 1.0;
         if (v == infinity) return infinity;
         if (x == 0.0) return v == 0.0 ? 0.0 : infinity;
-        return debye_log_i_dx<1>(v, x);
+        return beyond_log_i_dx(v, x);
     }
 };
 
@@ -268,7 +272,7 @@ struct LogIvDv : OfOrder {
         if (out_of_domain(v, x) || (v == infinity && x == infinity)) return not_a_number();
         if (x == infinity) return 0.0;
         if (v == infinity || x == 0.0) return -infinity;
-        return debye_log_i_dv<1>(v, x);
+        return -beyond_asinh(v, x);
     }
 };
 
@@ -285,7 +289,7 @@ struct LogKvDx : OfOrderK {
         if (out_of_domain(v, x) || (v == infinity && x == infinity)) return not_a_number();
         if (x == infinity) return -1.0;
         if (v == infinity || x == 0.0) return -infinity;
-        return debye_log_k_dx<1>(v, x);
+        return -beyond_log_i_dx(v, x);
     }
 };
 
@@ -302,7 +306,7 @@ struct LogKvDv : OfOrderK {
         if (out_of_domain(v, x) || (v == infinity && x == infinity)) return not_a_number();
         if (v == 0.0 || x == infinity) return 0.0;
         if (v == infinity || x == 0.0) return infinity;
-        return debye_log_k_dv<1>(v, x);
+        return beyond_asinh(v, x);
     }
 };
 
@@ -333,7 +337,7 @@ struct LogNormalizer : OfDimension {
         if (out_of_domain(v, x) || (v == infinity && x == infinity)) return not_a_number();
         if (v == infinity) return infinity;
         if (x == infinity) return scaled ? infinity : -infinity;
-        return debye_log_normalizer<1, scaled>(v, x);
+        return beyond_log_normalizer<scaled>(v, x);
     }
 };
 
@@ -348,7 +352,7 @@ struct Entropy : OfDimension {
     VMF_FN static double special(double v, double x) {
         if (out_of_domain(v, x) || (v == infinity && x == infinity)) return not_a_number();
         if (v == infinity || x == infinity) return -infinity;
-        return debye_entropy<1>(v, x);
+        return beyond_entropy(v, x);
     }
 };
 
@@ -373,7 +377,7 @@ struct MeanResultantLengthDkappa : OfDimensionUp {
     VMF_FN static double special(double v, double x) {
         if (out_of_domain(v, x) || (v == infinity && x == infinity)) return not_a_number();
         if (v == infinity || x == infinity) return 0.0;
-        return debye_ratio_dx<1>(v, x);
+        return beyond_ratio_dx(v, x);
     }
 };
 

@@ -16,14 +16,14 @@ namespace VMF_NAMESPACE {
 
 template <int terms, class T>
 VMF_FN T debye_iv_ratio(T v, T x) {
-    const Polar<T> p = polar<RangeOf<terms>>(v, x);
+    const Polar<T> p = polar(v, x);
     const T b = debye_log_derivative<terms, 1>(p);
     return x / (p.v_plus_w.hi + (p.v_plus_w.lo + b));
 }
 
 template <int terms, class T>
 VMF_FN T debye_iv_ratio_c(T v, T x) {
-    const Polar<T> p = polar<RangeOf<terms>>(v, x);
+    const Polar<T> p = polar(v, x);
     const T b = debye_log_derivative<terms, 1>(p);
     const Twofold<T> s = two_sum(v, p.w_minus_x.hi);
     const Twofold<T> n = two_sum(s.hi, b);
@@ -102,13 +102,13 @@ VMF_FN T shifted_log_i_dx(T v, T x) {
 
 template <int terms, class T>
 VMF_FN T debye_log_i_dx(T v, T x) {
-    const Polar<T> p = polar<RangeOf<terms>>(v, x);
+    const Polar<T> p = polar(v, x);
     return (p.w.hi + (p.w.lo + debye_log_derivative<terms, 1>(p))) / x;
 }
 
 template <int terms, class T>
 VMF_FN T debye_log_i_dv(T v, T x) {
-    const Polar<T> p = polar<RangeOf<terms>>(v, x);
+    const Polar<T> p = polar(v, x);
     const Twofold<T> angle = asinh_ratio(p.v_plus_w, x);
     return debye_dv_correction<terms, 1>(v, p) - angle.hi;
 }
@@ -117,20 +117,20 @@ VMF_FN T debye_log_i_dv(T v, T x) {
 template <int terms, class T>
 VMF_FN T debye_kv_ratio(T v, T x) {
     const T a = v - T(1.0);
-    const Polar<T> p = polar<RangeOf<terms>>(abs_(a), x);
+    const Polar<T> p = polar(abs_(a), x);
     const Twofold<T> s = two_sum(p.w.hi, a);
     return (s.hi + (s.lo + (p.w.lo + debye_log_derivative<terms, -1>(p)))) / x;
 }
 
 template <int terms, class T>
 VMF_FN T debye_log_k_dx(T v, T x) {
-    const Polar<T> p = polar<RangeOf<terms>>(v, x);
+    const Polar<T> p = polar(v, x);
     return -((p.w.hi + (p.w.lo + debye_log_derivative<terms, -1>(p))) / x);
 }
 
 template <int terms, class T>
 VMF_FN T debye_log_k_dv(T v, T x) {
-    const Polar<T> p = polar<RangeOf<terms>>(v, x);
+    const Polar<T> p = polar(v, x);
     const Twofold<T> angle = asinh_ratio(p.v_plus_w, x);
     return angle.hi + debye_dv_correction<terms, -1>(v, p);
 }

@@ -17,7 +17,8 @@
 //   series18      x < 6
 //   series26      x < 12
 //   series39      the rest
-// and log K in place of temme and quadrature:
+// and, scaled, one more for special: v >= 2^44 and x > 2^10 v;
+// log K in place of temme and quadrature:
 //   separated     x < 1/2 and v (2 - floor(log2 x)) >= 33
 //   small_order   v <= 1/2 and x < 2^-27
 //   temme         x < 0.3125, and x < 1/2 where w >= 1.118

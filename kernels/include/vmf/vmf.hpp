@@ -22,9 +22,10 @@ struct VmfTerms {
     T sum;            // sum q_k w'^-k
 };
 
+// v' + w' may be given times 2^-exponent.
 template <class T>
-VMF_FN Twofold<T> vmf_turn(T v, Twofold<T> v_plus_w) {
-    const Twofold<T> l = log_twofold<LogHalfOverPi>(v_plus_w);
+VMF_FN Twofold<T> vmf_turn(T v, Twofold<T> v_plus_w, T exponent = T(0.0)) {
+    const Twofold<T> l = log_twofold<LogHalfOverPi>(v_plus_w, exponent);
     const Twofold<T> turn = two_product(v, l.hi);
     return {turn.hi, fma_(v, l.lo, turn.lo)};
 }
@@ -53,7 +54,7 @@ VMF_FN T assemble_log_normalizer(const VmfTerms<T>& t, const Polar<T>& p) {
 
 template <int terms, bool scaled, class T>
 VMF_FN T debye_log_normalizer(T v, T x) {
-    const Polar<T> p = polar<RangeOf<terms>>(v, x);
+    const Polar<T> p = polar(v, x);
     return assemble_log_normalizer<scaled>(debye_vmf_terms<terms>(v, p), p);
 }
 
@@ -66,7 +67,7 @@ VMF_FN T shifted_log_normalizer(T v, T x) {
 // -log C_p - x A_p = v - v log((v + w)/(2 pi)) - log(w/(2 pi))/2 + sum - B
 template <int terms, class T>
 VMF_FN T debye_entropy(T v, T x) {
-    const Polar<T> p = polar<RangeOf<terms>>(v, x);
+    const Polar<T> p = polar(v, x);
     const VmfTerms<T> t = debye_vmf_terms<terms>(v, p);
     const Twofold<T> a = two_difference(v, t.turn.hi);
     const Twofold<T> b = two_difference(a.hi, t.rest.hi);
@@ -90,7 +91,7 @@ VMF_FN T shifted_entropy(T v, T x) {
 //   E = 1/2 + sum Radial, R = sum RadialTwice.
 template <int terms, class T>
 VMF_FN T debye_ratio_dx(T v, T x) {
-    const Polar<T> p = polar<RangeOf<terms>>(v, x);
+    const Polar<T> p = polar(v, x);
     const T e = T(0.5) + debye_sum<Radial, terms>(p.inverse, p.tau);
     const T r = debye_sum<RadialTwice, terms>(p.inverse, p.tau);
     const T b = -(p.sigma * e);

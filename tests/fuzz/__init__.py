@@ -1,0 +1,1 @@
+"""What is fuzzed: the generators and checks here serve the tests and `scripts/soak` alike."""
