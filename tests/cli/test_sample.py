@@ -37,7 +37,7 @@ def test_seed_type_and_class(folder):
 def test_what_cannot_be_drawn(folder):
     arguments = ["sample", folder / "c.safetensors", "-n", 9]
     folder.refused("has no class 'cow'", *arguments, "--class", "cow", "-o", folder / "d.npy")
-    folder.refused("the output is one of", *arguments, "-o", folder / "d.npz")
+    folder.refused("the output is one of", *arguments, "-o", folder / "d.txt")
     folder.refused("is also an input", *arguments, "-o", folder / "c.safetensors")
     folder.refused("is not a model", "sample", folder / "x.npy", "-n", 9, "-o", folder / "d.npy")
     result = folder.run(

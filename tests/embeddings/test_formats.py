@@ -12,7 +12,7 @@ import pytest
 
 from vmf.embeddings import EmbeddingError, open_embeddings, registry
 from vmf.embeddings.labels import read_labels
-from vmf.passes.ids import Ids
+from vmf.passes.row_values import RowValues
 
 ROWS = np.random.default_rng(0).standard_normal((50, 4)).astype(np.float32)
 LABELS = np.arange(50) % 3
@@ -223,7 +223,7 @@ def test_objects_in_a_pt_are_never_loaded(tmp_path):
 
 def test_identifiers_are_read(tmp_path):
     write_arrow(tmp_path / "x.feather")
-    assert Ids(tmp_path / "x.feather").take(50).tolist() == [f"r{i}" for i in range(50)]
+    assert RowValues(tmp_path / "x.feather").take(50).tolist() == [f"r{i}" for i in range(50)]
 
 
 def test_a_parquet_that_promises_other_rows(tmp_path):

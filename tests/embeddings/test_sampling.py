@@ -100,5 +100,5 @@ def test_bad_requests_write_nothing(single, tmp_path):
     with pytest.raises(EmbeddingError, match="0 rows were asked for"):
         sample_to_file(single, 0, tmp_path / "d.npy")
     with pytest.raises(EmbeddingError, match="the output is one of"):
-        sample_to_file(single, 5, tmp_path / "d.npz")
+        sample_to_file(single, 5, tmp_path / "d.xlsx")
     assert sorted(os.listdir(tmp_path)) == before

@@ -152,7 +152,7 @@ def test_outputs_are_checked_first(save, single, tmp_path):
     path = save("new.npy", ROWS)
     with pytest.raises(EmbeddingError, match="is also an input"):
         score_file(single, path, path)
-    with pytest.raises(EmbeddingError, match=r"the output is one of .npy, .csv"):
+    with pytest.raises(EmbeddingError, match=r"the output is one of .csv, .tsv"):
         score_file(single, path, tmp_path / "s.txt")
 
 

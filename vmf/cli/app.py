@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from vmf.cli.convert import convert
 from vmf.cli.evaluate import evaluate
 from vmf.cli.exit_codes import CommandGroup
 from vmf.cli.extract import extract
@@ -30,6 +31,7 @@ app.command()(merge)
 app.command()(score)
 app.command()(evaluate)
 app.command()(sample)
+app.command()(convert)
 app.command()(info)
 app.command()(reproduce)
 

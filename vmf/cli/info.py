@@ -33,7 +33,7 @@ def info(
     from vmf.embeddings import open_embeddings
     from vmf.model_file import is_model_file, load_model
 
-    if os.path.isfile(path) and is_model_file(Path(path)):
+    if os.path.isfile(path) and is_model_file(Path(path)) and not _holds_embeddings(Path(path)):
         from vmf.model_summary import cautions, summarize
 
         model = load_model(Path(path))
@@ -73,3 +73,15 @@ def info(
                 ("size", f"{size / 1e6:,.1f} MB"),
             ],
         )
+
+
+def _holds_embeddings(path: Path) -> bool:
+    """Whether a safetensors file is no model; a damaged one is left to who reads models."""
+    from vmf.embeddings import EmbeddingError
+    from vmf.embeddings.safetensors import read_header
+
+    try:
+        _, metadata = read_header(path)
+    except EmbeddingError:
+        return False
+    return metadata.get("format") not in ("vmf-model", "vmf-checkpoint")

@@ -15,6 +15,11 @@ FORMATS = (
 
 PLACES = "a folder of them, a pattern ('part-*.parquet') or a URL (s3://..., https://...)"
 
+WRITTEN = (
+    ".npy, .npz, .csv, .tsv (also .gz, .zst), .parquet, .pq, .arrow, .feather, .ipc, .h5, .hdf5,"
+    " .zarr, .safetensors, .pt or .pth"
+)
+
 
 class BadRows(str, Enum):
     """What to do with a row that holds NaN or infinity or is zero."""

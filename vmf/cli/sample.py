@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from vmf.cli.options import Json, Quiet
+from vmf.cli.options import WRITTEN, Json, Quiet
 
 
 class NumberType(str, Enum):
@@ -24,7 +24,7 @@ def sample(
     rows: Annotated[int, typer.Option("--rows", "-n", min=1, help="How many rows to draw.")],
     output: Annotated[
         Path,
-        typer.Option("--output", "-o", metavar="FILE", help="A .npy, .parquet, .csv or .tsv file."),
+        typer.Option("--output", "-o", metavar="FILE", help=f"A {WRITTEN}."),
     ],
     seed: Annotated[
         int | None,
@@ -40,8 +40,8 @@ def sample(
 ) -> None:
     """Draw unit vectors from a model.
 
-    A model with classes gives each class its share; .parquet, .csv and .tsv also get a column that
-    names the class of each row.
+    A model with classes gives each class its share; formats that have a place for text also get a
+    column that names the class of each row.
 
     For example:
 

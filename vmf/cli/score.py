@@ -25,7 +25,10 @@ def score(
     output: Annotated[
         Path,
         typer.Option(
-            "--output", "-o", metavar="SCORES", help="A .csv, .tsv, .parquet or .npy file."
+            "--output",
+            "-o",
+            metavar="SCORES",
+            help="A .csv, .tsv (also .gz, .zst), .parquet, .arrow, .feather or .npy file.",
         ),
     ],
     ids: Annotated[

@@ -8,13 +8,14 @@
 
 from vmf.embeddings.embedding_file import DEFAULT_CHUNK_BYTES, EmbeddingFile
 from vmf.embeddings.errors import EmbeddingError
-from vmf.embeddings.registry import Format, open_embeddings, register
+from vmf.embeddings.registry import Format, Writing, open_embeddings, register
 
 __all__ = [
     "DEFAULT_CHUNK_BYTES",
     "EmbeddingError",
     "EmbeddingFile",
     "Format",
+    "Writing",
     "open_embeddings",
     "register",
 ]

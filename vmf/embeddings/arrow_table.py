@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -30,7 +31,7 @@ class ArrowTableFile(EmbeddingFile):
     column : str, optional
         See :class:`vmf.embeddings.parquet.ParquetFile`.
     schema : pyarrow.Schema
-        Its metadata may hold a ``scale`` for stored integers.
+        Its metadata may hold a ``scale`` for stored integers: a number, or a JSON list.
     rows : int, optional
         None where only a pass can count them.
     first_batches : callable
@@ -59,9 +60,10 @@ class ArrowTableFile(EmbeddingFile):
         scale = (schema.metadata or {}).get(b"scale")
         if scale is not None and self.dtype.kind in "iu":
             try:
-                self.set_scale(float(scale))
-            except ValueError as error:
-                raise EmbeddingError(path, f"has the scale {scale!r}, not a number") from error
+                numbers = np.asarray(json.loads(scale), np.float64)
+            except (ValueError, TypeError, RecursionError) as error:
+                raise EmbeddingError(path, f"has the scale {scale[:80]!r}, no number") from error
+            self.set_scale(numbers)
 
     @abstractmethod
     def read_batches(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -33,9 +34,9 @@ def check_output(
         the inputs, or when its ending is not known.
     """
     target = Path(os.path.realpath(path))
-    if target.is_dir():
+    if target.is_dir() and not _is_replaceable_folder(target):
         raise EmbeddingError(path, "is a folder; give the name of a file in it")
-    if target.exists() and not target.is_file():
+    if target.exists() and not target.is_file() and not target.is_dir():
         raise EmbeddingError(path, "is not a regular file, so it cannot be replaced by one")
     if not target.parent.is_dir():
         raise EmbeddingError(path, f"the folder {target.parent} does not exist; create it first")
@@ -45,7 +46,7 @@ def check_output(
         if target.exists() and os.path.exists(source) and os.path.samefile(target, source):
             raise EmbeddingError(path, "is also an input; write to another file")
     allowed = tuple(extensions)
-    if allowed and target.suffix.lower() not in allowed:
+    if allowed and not target.name.lower().endswith(allowed):
         ending = repr(target.suffix) if target.suffix else "no ending"
         raise EmbeddingError(path, f"has {ending}; the output is one of {', '.join(allowed)}")
 
@@ -76,6 +77,43 @@ def atomic_output(path: PathLike) -> Iterator[Path]:
             temporary.unlink()
         raise
     _sync_folder(target.parent)
+
+
+@contextmanager
+def atomic_folder(path: PathLike) -> Iterator[Path]:
+    """As :func:`atomic_output`, for an output that is a folder.
+
+    A folder that stood at ``path`` is moved aside, replaced, and then removed: between two renames
+    there is none, and a process killed just then leaves both under hidden names.
+    """
+    target = Path(os.path.realpath(path))
+    temporary = target.with_name(f".{target.name}.{os.urandom(4).hex()}.part")
+    aside = temporary.with_suffix(".old")
+    try:
+        temporary.mkdir()
+        yield temporary
+        for folder, _, names in os.walk(temporary):
+            for name in names:
+                with open(os.path.join(folder, name), "rb+") as stream:
+                    os.fsync(stream.fileno())
+            _sync_folder(Path(folder))
+        if target.exists():
+            os.replace(target, aside)
+        os.replace(temporary, target)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        if aside.exists() and not target.exists():
+            os.replace(aside, target)
+        raise
+    _sync_folder(target.parent)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _is_replaceable_folder(target: Path) -> bool:
+    """Whether a folder is one Zarr store, which stands for a file."""
+    from vmf.embeddings.zarr import is_zarr
+
+    return target.suffix.lower() == ".zarr" and is_zarr(target)
 
 
 def _sync_folder(folder: Path) -> None:

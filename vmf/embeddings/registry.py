@@ -47,6 +47,31 @@ _FOREIGN = {  # signatures of what people also have on disk
 
 
 @dataclass(frozen=True)
+class Writing:
+    """How files of a format are written.
+
+    Parameters
+    ----------
+    opener : str
+        ``"module:callable"``; see :mod:`vmf.embeddings.writers`.
+    text, bfloat16, scale : bool
+        Whether the format has a place for strings, for bfloat16, and for the scale of integers.
+    folder : bool
+        Whether the output is a folder.
+    """
+
+    opener: str
+    text: bool = True
+    bfloat16: bool = False
+    scale: bool = True
+    folder: bool = False
+
+    def open(self, temporary: Path, path: str | os.PathLike[str], layout: Any) -> Any:
+        """The writer, as a context."""
+        return _load(self.opener)(temporary, path, layout)
+
+
+@dataclass(frozen=True)
 class Format:
     """A file format and its reader.
 
@@ -68,6 +93,8 @@ class Format:
     labels : str
         ``"module:callable"``, called with the place and a column: yields the values of a column of
         labels, as arrays or lists of strings. Empty where there are none.
+    writing : Writing, optional
+        None where files in this format are read only.
     """
 
     name: str
@@ -77,6 +104,7 @@ class Format:
     takes_column: bool = True
     recognises: str = ""
     labels: str = ""
+    writing: Writing | None = None
 
     def claims(self, path: Place, head: bytes) -> bool:
         """Whether a file that begins with ``head`` is in this format."""
@@ -120,37 +148,58 @@ def register(new: Format) -> None:
 
 
 def _here(
-    name: str, extensions: tuple[str, ...], signature: bytes, reader: str, **more: Any
+    name: str,
+    extensions: tuple[str, ...],
+    signature: bytes,
+    reader: str,
+    writer: str = "",
+    *,
+    takes_column: bool = True,
+    recognises: str = "",
+    **abilities: bool,
 ) -> None:
+    """Add one of the formats of this package, whose modules have the usual names."""
     module, _, _ = reader.partition(":")
-    if more.pop("with_labels", False):
-        more["labels"] = f"vmf.embeddings.{_LABEL_READERS.get(name, module)}:read_label_column"
-    if "recognises" in more:
-        more["recognises"] = f"vmf.embeddings.{more['recognises']}"
-    register(Format(name, extensions, signature, f"vmf.embeddings.{reader}", **more))
+    register(
+        Format(
+            name,
+            extensions,
+            signature,
+            f"vmf.embeddings.{reader}",
+            takes_column,
+            recognises and f"vmf.embeddings.{recognises}",
+            f"vmf.embeddings.{_LABEL_READERS.get(name, module)}:read_label_column",
+            Writing(f"vmf.embeddings.writers.{writer}", **abilities) if writer else None,
+        )
+    )
 
 
-_COMPRESSED = (".csv.gz", ".tsv.gz", ".txt.gz", ".csv.zst", ".tsv.zst", ".txt.zst")
-_SAFETENSORS = "safetensors:begins_like_safetensors"
-_ARROW = (".arrow", ".feather")
+_CSV = (".csv", ".tsv")
+_COMPRESSED = (".csv.gz", ".tsv.gz", ".csv.zst", ".tsv.zst")
+_IS_COMPRESSED = "csv:is_compressed_text"
+_IS_SAFETENSORS = "safetensors:begins_like_safetensors"
+_ARROW = "arrow:open_arrow_writer"
+_TEXT = "text:open_writer"
 
-_here("csv", (".csv", ".tsv", ".txt"), b"", "csv:CsvFile", with_labels=True)
-_here("csv", _COMPRESSED, b"", "csv:CsvFile", recognises="csv:is_compressed_text", with_labels=True)
-_here("arrow stream", (".ipc",), b"\xff\xff\xff\xff", "arrow:ArrowFile", with_labels=True)
-_here("arrow", _ARROW, b"ARROW1", "arrow:ArrowFile", with_labels=True)
-_here(
-    "safetensors", (".safetensors",), b"", "safetensors:SafetensorsFile",
-    recognises=_SAFETENSORS, with_labels=True,
-)  # fmt: skip
-_here("zarr", (".zarr",), b"", "zarr:ZarrFile", recognises="zarr:is_zarr_folder", with_labels=True)
-_here("hdf5", (".h5", ".hdf5"), b"\x89HDF\r\n\x1a\n", "hdf5:Hdf5File", with_labels=True)
-_here("parquet", (".parquet", ".pq"), b"PAR1", "parquet:ParquetFile", with_labels=True)
-_here("npz", (".npz",), b"PK\x03\x04", "npz:NpzFile", with_labels=True)
-_here(
-    "pytorch", (".pt", ".pth"), b"PK\x03\x04", "pytorch:PytorchFile",
-    recognises="pytorch:is_checkpoint", with_labels=True,
-)  # fmt: skip
-_here("npy", (".npy",), b"\x93NUMPY", "npy:NpyFile", takes_column=False, with_labels=True)
+# fmt: off
+_here("csv", (".txt",), b"", "csv:CsvFile")
+_here("csv", (".txt.gz", ".txt.zst"), b"", "csv:CsvFile", recognises=_IS_COMPRESSED)
+_here("csv", _CSV, b"", "csv:CsvFile", _TEXT, scale=False)
+_here("csv", _COMPRESSED, b"", "csv:CsvFile", _TEXT, scale=False, recognises=_IS_COMPRESSED)
+_here("arrow stream", (".ipc",), b"\xff\xff\xff\xff", "arrow:ArrowFile", _ARROW)
+_here("arrow", (".arrow", ".feather"), b"ARROW1", "arrow:ArrowFile", _ARROW)
+_here("safetensors", (".safetensors",), b"", "safetensors:SafetensorsFile",
+      "safetensors:open_writer", recognises=_IS_SAFETENSORS, text=False, bfloat16=True)
+_here("zarr", (".zarr",), b"", "zarr:ZarrFile", "zarr:open_writer",
+      recognises="zarr:is_zarr_folder", folder=True)
+_here("hdf5", (".h5", ".hdf5"), b"\x89HDF\r\n\x1a\n", "hdf5:Hdf5File", "hdf5:open_writer")
+_here("parquet", (".parquet", ".pq"), b"PAR1", "parquet:ParquetFile", "arrow:open_parquet_writer")
+_here("npz", (".npz",), b"PK\x03\x04", "npz:NpzFile", "npz:open_writer")
+_here("pytorch", (".pt", ".pth"), b"PK\x03\x04", "pytorch:PytorchFile", "pytorch:open_writer",
+      recognises="pytorch:is_checkpoint", text=False, bfloat16=True)
+_here("npy", (".npy",), b"\x93NUMPY", "npy:NpyFile", "npy:open_writer", takes_column=False,
+      scale=False)
+# fmt: on
 
 
 def open_embeddings(

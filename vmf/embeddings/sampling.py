@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from vmf.embeddings.atomic_output import PathLike, check_output
 from vmf.embeddings.errors import EmbeddingError
 from vmf.embeddings.fitting import Progress
-from vmf.embeddings.table_output import TABLE_EXTENSIONS, Column, open_table
+from vmf.embeddings.table_output import writable_extensions, writing_format
+from vmf.embeddings.writing import create_embeddings
 from vmf.model_file import Model
 from vmf.sampling import sample
 
@@ -34,7 +35,7 @@ def sample_to_file(
     *,
     seed: int | None = None,
     label: str | None = None,
-    dtype: npt.DTypeLike = np.float64,
+    dtype: Literal["float32", "float64"] = "float64",
     progress: Progress | None = None,
 ) -> SampleSummary:
     """Draw directions from a model and write them, one a row.
@@ -46,14 +47,13 @@ def sample_to_file(
     rows : int
         How many, at least 1.
     output : path-like
-        ``.npy``: an array (rows, dimension). ``.parquet``: a list column ``embedding``. ``.csv``
-        and ``.tsv``: columns ``x0``, ``x1``, ... The last three have a column ``class`` too when
-        the model has classes.
+        See :func:`vmf.embeddings.writing.create_embeddings` for the formats. Those that have a
+        place for text get a column ``class`` when the model has classes.
     seed : int, optional
         The same seed gives the same rows; None takes one from the system.
     label : str, optional
         Draw from this class only.
-    dtype : float64 or float32
+    dtype : {"float64", "float32"}
         Of the numbers written.
     progress : callable, optional
         See :data:`vmf.embeddings.fitting.Progress`.
@@ -63,7 +63,7 @@ def sample_to_file(
     EmbeddingError
         For an unknown class, fewer than 1 row, or an output that cannot be written.
     """
-    check_output(output, extensions=TABLE_EXTENSIONS)
+    check_output(output, extensions=writable_extensions())
     if rows < 1:
         raise EmbeddingError(output, f"{rows} rows were asked for; draw at least 1")
     proportions = model.proportions
@@ -77,16 +77,13 @@ def sample_to_file(
     sequences = np.random.SeedSequence(seed).spawn(1 + len(model.classes))
     choice, *streams = map(np.random.default_rng, sequences)
     number = np.dtype(dtype)
-    is_npy = str(output).lower().endswith(".npy")
-    is_parquet = str(output).lower().endswith(".parquet")
-    vectors = Column("embedding" if is_parquet else "x", number, model.dimension)
-    columns = [vectors]
     labels = np.array([name or "" for name in model.classes])
-    with_class = model.classes != (None,) and not is_npy
-    if with_class:
-        columns.insert(0, Column("class", labels.dtype))
+    form, writing = writing_format(output)
+    with_class = model.classes != (None,) and writing.text and form.name != "npy"
+    beside = {"class": labels.dtype} if with_class else {}
     step = max(1, _CHUNK_BYTES // (8 * model.dimension))
-    with open_table(output, columns, rows) as table:
+    shape = rows, model.dimension
+    with create_embeddings(output, shape, dtype, beside=beside) as writer:
         for start in range(0, rows, step):
             count = min(step, rows - start)
             block = np.empty((count, model.dimension), number)
@@ -100,10 +97,7 @@ def sample_to_file(
                     streams[k],
                     dtype=number,
                 )
-            chunk: dict[str, npt.NDArray[np.generic]] = {vectors.name: block}
-            if with_class:
-                chunk["class"] = labels[of_class]
-            table.write(chunk)
+            writer.append(block, **({"class": labels[of_class]} if with_class else {}))
             if progress:
                 progress(start + count, rows)
     return SampleSummary(rows, model.dimension, seed)

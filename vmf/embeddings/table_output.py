@@ -1,36 +1,83 @@
-"""Tables written chunk by chunk: ``.npy``, ``.csv``, ``.tsv`` and ``.parquet``."""
+"""Tables written chunk by chunk, in every format that has a writer."""
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from vmf.embeddings.atomic_output import PathLike, atomic_output
+from vmf.embeddings.atomic_output import PathLike, atomic_folder, atomic_output
 from vmf.embeddings.errors import EmbeddingError
+from vmf.embeddings.registry import Format, Writing, extensions, format_by_name
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-TABLE_EXTENSIONS = (".npy", ".csv", ".tsv", ".parquet")
+TABLE_EXTENSIONS = (
+    ".csv", ".tsv", ".csv.gz", ".tsv.gz", ".csv.zst", ".tsv.zst", ".parquet", ".arrow", ".feather",
+    ".npy",
+)  # fmt: skip
+"""Those for tables of several columns, scores for example."""
 
 Chunk = Mapping[str, npt.NDArray[Any]]
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a table: a value a row, or ``width`` values a row."""
+    """One column of a table: a value a row, or ``width`` values a row.
+
+    With ``bfloat16`` the values are float32 and are stored as the upper halves of their bits.
+    """
 
     name: str
     dtype: np.dtype[Any]
     width: int | None = None
+    bfloat16: bool = False
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the values are strings."""
+        return self.dtype.kind == "U"
+
+    @property
+    def stored_dtype(self) -> np.dtype[Any]:
+        """The type of the numbers as stored, little-endian; bfloat16 as its 16 bits."""
+        return np.dtype("<u2") if self.bfloat16 else self.dtype.newbyteorder("<")
+
+    def stored(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """The numbers as stored, in C order."""
+        if self.bfloat16:
+            values = to_bfloat16(values)
+        return np.ascontiguousarray(values, self.stored_dtype)
+
+    def shape(self, rows: int) -> tuple[int, ...]:
+        """Of the whole column."""
+        return (rows,) if self.width is None else (rows, self.width)
+
+
+@dataclass(frozen=True)
+class TableLayout:
+    """All that a writer has to know before the first row.
+
+    Attributes
+    ----------
+    columns : sequence of Column
+    rows : int
+        In all.
+    scale : (width,) float32 array, optional
+        What the integers of the column with a width are to be multiplied by.
+    """
+
+    columns: Sequence[Column]
+    rows: int
+    scale: npt.NDArray[np.float32] | None = None
+
+    @property
+    def vectors(self) -> str:
+        """The name of the column with a width."""
+        return next(column.name for column in self.columns if column.width is not None)
 
 
 class TableWriter(Protocol):
@@ -40,155 +87,97 @@ class TableWriter(Protocol):
 
 
 @contextmanager
-def open_table(path: PathLike, columns: Sequence[Column], rows: int) -> Iterator[TableWriter]:
+def open_table(
+    path: PathLike,
+    columns: Sequence[Column],
+    rows: int,
+    scale: npt.NDArray[np.float32] | None = None,
+) -> Iterator[TableWriter]:
     """Write a table of ``rows`` rows; it appears at ``path`` when the block ends without error.
 
     A ``.npy`` of a single column is a plain array, of shape (rows,) or (rows, width), and otherwise
     a structured one, read as ``np.load(path)["name"]``. In text a column with a width becomes
-    ``name0``, ``name1``, ...; numbers are written so that they read back exactly. In Parquet it is
-    a fixed-size list.
+    ``name0``, ``name1``, ...; numbers are written so that they read back exactly. In Parquet and
+    Arrow it is a fixed-size list. The other formats hold one array a column.
+
+    Parameters
+    ----------
+    scale : array, optional
+        See :class:`TableLayout`.
 
     Raises
     ------
     EmbeddingError
-        For another ending, or Parquet without pyarrow.
+        For another ending, for a column that the format has no type for, and for a library that is
+        not installed.
+    ValueError
+        When other than ``rows`` rows were written.
     OSError
         When the disk is full.
     """
-    open_writer = {
-        ".npy": _npy_writer, ".csv": _text_writer, ".tsv": _text_writer, ".parquet": _parquet_writer
-    }.get(Path(path).suffix.lower())  # fmt: skip
-    if open_writer is None:
-        raise EmbeddingError(path, f"tables are written as {', '.join(TABLE_EXTENSIONS)}")
-    with atomic_output(path) as temporary, open_writer(temporary, path, columns, rows) as writer:
-        yield writer
+    layout = TableLayout(columns, rows, scale)
+    known, writing = writing_format(path)
+    _check_types(path, known, writing, layout)
+    output = atomic_folder if writing.folder else atomic_output
+    with output(path) as temporary, writing.open(temporary, path, layout) as writer:
+        counted = _Counted(writer)
+        yield counted
+        if counted.rows != rows:
+            raise ValueError(f"{counted.rows} rows were written to {path}, not {rows}")
 
 
-class _NpyWriter:
-    def __init__(self, stream: Any, columns: Sequence[Column], rows: int) -> None:
-        self._stream = stream
-        self._columns = columns
-        if len(columns) == 1:
-            only = columns[0]
-            self._dtype = only.dtype
-            shape: tuple[int, ...] = (rows,) if only.width is None else (rows, only.width)
-        else:
-            fields = [
-                (c.name, c.dtype) if c.width is None else (c.name, c.dtype, (c.width,))
-                for c in columns
-            ]
-            self._dtype = np.dtype(fields)
-            shape = (rows,)
-        header = {
-            "descr": np.lib.format.dtype_to_descr(self._dtype),
-            "fortran_order": False,
-            "shape": shape,
-        }
-        np.lib.format.write_array_header_1_0(stream, header)
+def writing_format(path: PathLike) -> tuple[Format, Writing]:
+    """The format that a name stands for, if it is written; EmbeddingError if not."""
+    known = format_by_name(Path(path))
+    if known is None or known.writing is None:
+        ending = repr(Path(path).suffix) if Path(path).suffix else "no ending"
+        raise EmbeddingError(
+            path, f"has {ending}; the output is one of {', '.join(writable_extensions())}"
+        )
+    return known, known.writing
+
+
+def writable_extensions() -> list[str]:
+    """The endings of all files that can be written."""
+    return extensions(lambda known: known.writing is not None)
+
+
+class _Counted:
+    def __init__(self, writer: TableWriter) -> None:
+        self._writer = writer
+        self.rows = 0
 
     def write(self, chunk: Chunk) -> None:
-        if len(self._columns) == 1:
-            block = chunk[self._columns[0].name]
-            self._stream.write(np.ascontiguousarray(block, self._dtype).data)
-            return
-        table = np.empty(len(chunk[self._columns[0].name]), self._dtype)
-        for column in self._columns:
-            table[column.name] = chunk[column.name]
-        self._stream.write(table.tobytes())
+        self._writer.write(chunk)
+        self.rows += len(next(iter(chunk.values())))
 
 
-@contextmanager
-def _npy_writer(
-    temporary: Path, path: PathLike, columns: Sequence[Column], rows: int
-) -> Iterator[TableWriter]:
-    with open(temporary, "wb") as stream:
-        yield _NpyWriter(stream, columns, rows)
-
-
-class _TextWriter:
-    def __init__(self, stream: Any, columns: Sequence[Column], delimiter: str) -> None:
-        self._columns = columns
-        self._writer = csv.writer(stream, delimiter=delimiter, lineterminator="\n")
-        self._writer.writerow(
-            name
-            for c in columns
-            for name in ([c.name] if c.width is None else [f"{c.name}{i}" for i in range(c.width)])
+def _check_types(path: PathLike, known: Format, writing: Writing, layout: TableLayout) -> None:
+    for column in layout.columns:
+        if column.is_text and not writing.text:
+            raise EmbeddingError(
+                path,
+                f"has no place for text (the column {column.name!r}): .{known.name} holds numbers;"
+                " write .parquet, .arrow, .h5 or .npz",
+            )
+        if column.bfloat16 and not writing.bfloat16:
+            raise EmbeddingError(
+                path, f"cannot hold bfloat16: .{known.name} has no such type; write .safetensors"
+            )
+    if layout.scale is not None and not writing.scale:
+        raise EmbeddingError(
+            path,
+            f"has no place for the scale of integers: .{known.name} holds one table; write"
+            " .safetensors, .npz, .h5, .zarr, .parquet or .arrow",
         )
 
-    def write(self, chunk: Chunk) -> None:
-        parts = [
-            [[value] for value in chunk[c.name].tolist()]
-            if c.width is None
-            else chunk[c.name].tolist()
-            for c in self._columns
-        ]
-        self._writer.writerows(chain.from_iterable(cells) for cells in zip(*parts, strict=True))
 
-
-@contextmanager
-def _text_writer(
-    temporary: Path, path: PathLike, columns: Sequence[Column], rows: int
-) -> Iterator[TableWriter]:
-    delimiter = "\t" if Path(path).suffix.lower() == ".tsv" else ","
-    with open(temporary, "w", encoding="utf-8", newline="") as stream:
-        yield _TextWriter(stream, columns, delimiter)
-
-
-class _ParquetWriter:
-    _ROW_GROUP_BYTES = 32 << 20
-
-    def __init__(self, writer: Any, columns: Sequence[Column], schema: pa.Schema) -> None:
-        self._writer = writer
-        self._columns = columns
-        self._schema = schema
-        self._pending: list[pa.RecordBatch] = []
-        self._pending_bytes = 0
-
-    def write(self, chunk: Chunk) -> None:
-        import pyarrow as pa
-
-        arrays = []
-        for column in self._columns:
-            values = chunk[column.name]
-            if column.width is not None:
-                flat = pa.array(values.reshape(-1))
-                arrays.append(pa.FixedSizeListArray.from_arrays(flat, column.width))
-            elif column.dtype.kind == "U":
-                arrays.append(pa.array([v or None for v in values.tolist()], pa.string()))
-            else:
-                arrays.append(pa.array(values))
-        batch = pa.RecordBatch.from_arrays(arrays, schema=self._schema)
-        self._pending.append(batch)
-        self._pending_bytes += batch.nbytes
-        if self._pending_bytes >= self._ROW_GROUP_BYTES:
-            self.flush()
-
-    def flush(self) -> None:
-        import pyarrow as pa
-
-        if self._pending:
-            self._writer.write_table(pa.Table.from_batches(self._pending, self._schema))
-        self._pending, self._pending_bytes = [], 0
-
-
-@contextmanager
-def _parquet_writer(
-    temporary: Path, path: PathLike, columns: Sequence[Column], rows: int
-) -> Iterator[TableWriter]:
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ImportError as error:
-        raise EmbeddingError(
-            path, "writing Parquet needs pyarrow, which is not installed: pip install pyarrow"
-        ) from error
-
-    def arrow_type(column: Column) -> pa.DataType:
-        item = pa.string() if column.dtype.kind == "U" else pa.from_numpy_dtype(column.dtype)
-        return item if column.width is None else pa.list_(item, column.width)
-
-    schema = pa.schema([(column.name, arrow_type(column)) for column in columns])
-    with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
-        table = _ParquetWriter(writer, columns, schema)
-        yield table
-        table.flush()
+def to_bfloat16(values: npt.NDArray[Any]) -> npt.NDArray[np.uint16]:
+    """The upper halves of float32 numbers, rounded to the nearest, ties to even; NaN stays NaN."""
+    single = np.ascontiguousarray(values, np.float32)
+    bits = single.view(np.uint32)
+    with np.errstate(over="ignore"):
+        rounded = (bits + (np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1)))) >> 16
+    rounded[np.isnan(single)] = 0x7FC0
+    narrow: npt.NDArray[np.uint16] = rounded.astype(np.uint16)
+    return narrow

@@ -50,7 +50,7 @@ def score_to_file(
         ``cosine``, and for a model with classes ``class`` and ``probability``; see
         :class:`vmf.embeddings.scoring.Scores`. One process at a time writes it.
     ids : path-like, optional
-        Where the column ``id`` comes from, see :class:`vmf.passes.ids.Ids`; by default it is the
+        Where the column ``id`` comes from, see :class:`vmf.passes.row_values.RowValues`; by default it is the
         number of the row over all files, from 0.
     column, scale, on_bad_rows, progress
         As for :func:`vmf.embeddings.scoring.score_file`.
@@ -69,9 +69,9 @@ def score_to_file(
     check_scorable(files, model)
     row_names: RowNames = RowNumbers("id")
     if ids is not None:
-        from vmf.passes.ids import Ids
+        from vmf.passes.row_values import RowValues
 
-        row_names = source = Ids(ids, with_width=Path(output).suffix.lower() == ".npy")
+        row_names = source = RowValues(ids, with_width=Path(output).suffix.lower() == ".npy")
         check_output(output, [source.path])
     with claimed_output(output):
         return write_scores(

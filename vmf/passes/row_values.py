@@ -15,14 +15,16 @@ from vmf.embeddings.labels import read_values, split_source, value_text
 Chunk = npt.NDArray[Any]
 
 
-class Ids:
-    """The ids of rows in the order of a file, a chunk in memory at a time.
+class RowValues:
+    """The ids or labels of rows in the order of a file, a chunk in memory at a time.
 
     Parameters
     ----------
     source : path-like
         As of :func:`vmf.embeddings.labels.read_labels`; of several columns or arrays the one called
-        ``id`` unless COLUMN says which.
+        ``name`` unless COLUMN says which.
+    name : str
+        What they are: "id", "label".
     with_width : bool
         Read the file once before to find the longest id, which a fixed-width table needs.
 
@@ -34,16 +36,15 @@ class Ids:
     Raises
     ------
     EmbeddingError
-        For a file or a column that holds no ids; from :meth:`take` and :meth:`end` when there is
-        not one id a row.
+        For a file or a column that holds none; from :meth:`take` and :meth:`end` when there is
+        not one a row.
     """
 
-    name = "id"
-
-    def __init__(self, source: PathLike, *, with_width: bool = False) -> None:
+    def __init__(self, source: PathLike, name: str = "id", *, with_width: bool = False) -> None:
+        self.name = name
         self.path, self._column = split_source(source)
-        if self._column is None and self._has("id"):
-            self._column = "id"
+        if self._column is None and self._has(name):
+            self._column = name
         first = next(self._chunks(), np.empty(0, np.int64))
         self.dtype = np.dtype(np.int64) if first.dtype.kind == "i" else np.dtype("U1")
         if with_width and self.dtype.kind == "U":
@@ -59,7 +60,9 @@ class Ids:
             chunk = next(self._rest, None)
             if chunk is None:
                 have = self._taken + sum(map(len, self._held))
-                raise EmbeddingError(self.path, f"has only {have} ids; there must be one id a row")
+                raise EmbeddingError(
+                    self.path, f"has only {have} {self.name}s; there must be one a row"
+                )
             self._held.append(chunk)
         joined = self._held[0] if len(self._held) == 1 else np.concatenate(self._held)
         self._held = [joined[count:]]
@@ -70,7 +73,8 @@ class Ids:
         """Check that no id is left."""
         if any(map(len, self._held)) or next(self._rest, None) is not None:
             raise EmbeddingError(
-                self.path, f"has more ids than the {self._taken} rows; there must be one id a row"
+                self.path,
+                f"has more {self.name}s than the {self._taken} rows; there must be one a row",
             )
 
     def _has(self, column: str) -> bool:
@@ -91,7 +95,9 @@ class Ids:
                     chunk = np.array([value_text(value) for value in values])
                     if (chunk == "").any():
                         missing = row + int(np.argmax(chunk == ""))
-                        raise EmbeddingError(self.path, f"the id of row {missing} is missing")
+                        raise EmbeddingError(
+                            self.path, f"the {self.name} of row {missing} is missing"
+                        )
                     yield chunk
                 row += len(values)
         except OSError as error:
