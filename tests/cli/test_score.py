@@ -73,7 +73,7 @@ def test_what_cannot_be_scored(folder, rows):
     refused("does not exist", "m.safetensors", "missing.npy", "s.csv")
     refused("is also an input", "m.safetensors", "x.npy", "x.npy")
     refused("is also an input", "m.safetensors", "x.npy", "m.safetensors")
-    refused("the output is one of .npy, .csv", "m.safetensors", "x.npy", "s.json")
+    refused("the output is one of .csv, .tsv", "m.safetensors", "x.npy", "s.json")
     refused("does not exist; create it first", "m.safetensors", "x.npy", "missing/s.csv")
     (folder / "m.safetensors").write_bytes((folder / "m.safetensors").read_bytes()[:-3])
     refused("is damaged", "m.safetensors", "x.npy", "s.csv")

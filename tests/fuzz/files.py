@@ -24,7 +24,7 @@ from vmf.evaluation.score_file import read_scores
 from vmf.experiments.errors import ExperimentError
 from vmf.model_file import Model, ModelFileError, load_model, save_model
 from vmf.passes.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from vmf.passes.ids import Ids
+from vmf.passes.row_values import RowValues
 
 ONE_LINE = (EmbeddingError, ModelFileError, ExperimentError)
 """What the command line turns into one line; no other exception may come of a file."""
@@ -385,7 +385,7 @@ def check_labels(source: str, path: Path) -> None:
 def check_ids(source: str, path: Path) -> None:
     """Twenty ids, or one line."""
     try:
-        ids = Ids(source, with_width=True)
+        ids = RowValues(source, with_width=True)
         assert len(ids.take(20)) == 20
         ids.end()
     except EmbeddingError as error:
