@@ -46,7 +46,7 @@ def _pieces(stream: Stream, path: Place) -> Iterator[npt.NDArray[Any]]:
     while left:
         wanted = min(left, max(1, _PIECE // size) * size)
         data = bytearray()
-        while len(data) < wanted and (part := stream.read(wanted - len(data))):
+        while len(data) < wanted and (part := stream.read(min(_PIECE, wanted - len(data)))):
             data += part
         if len(data) != wanted:
             found = header.data_bytes - left + len(data)
@@ -54,4 +54,9 @@ def _pieces(stream: Stream, path: Place) -> Iterator[npt.NDArray[Any]]:
                 path, f"is truncated: {header.data_bytes} bytes of labels promised, {found} found"
             )
         left -= wanted
+        if header.dtype.kind == "U":
+            # One code point every four bytes, of which NumPy makes text without a look.
+            codes = np.frombuffer(data, np.dtype(np.uint32).newbyteorder(header.dtype.byteorder))
+            if ((codes > 0x10FFFF) | ((codes >= 0xD800) & (codes < 0xE000))).any():
+                raise EmbeddingError(path, "is damaged: its text holds what are no characters")
         yield np.frombuffer(data, header.dtype)

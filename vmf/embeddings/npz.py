@@ -120,7 +120,7 @@ def _zip_errors(path: Place) -> Iterator[None]:
         yield
     except EmbeddingError:
         raise
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, UnicodeDecodeError) as error:
         raise EmbeddingError(path, f"is a damaged or truncated .npz ({error})") from error
     except (NotImplementedError, RuntimeError) as error:  # unknown compression, encryption
         raise EmbeddingError(path, f"is a .npz that cannot be unpacked ({error})") from error

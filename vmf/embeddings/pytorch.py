@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import shutil
 import tempfile
+import warnings
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -90,12 +91,21 @@ def open_tensors(path: Place) -> Iterator[dict[str, Any]]:
         ) from error
     try:
         with _on_disk(path) as local:
-            # A broken archive makes torch fall back to the unpickler of old files; not here.
-            with zipfile.ZipFile(local):
-                pass
+            yield _load(torch, path, local)
+    except (RuntimeError, OSError) as error:  # reading what the tensors map
+        raise _damaged(path, error) from error
+
+
+def _load(torch: Any, path: Place, local: Any) -> dict[str, Any]:
+    try:
+        # A broken archive makes torch fall back to the unpickler of old files; not here.
+        with zipfile.ZipFile(local):
+            pass
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's opinion of the pickle's version
             found = torch.load(local, map_location="cpu", weights_only=True, mmap=True)
-            yield dict(_tensors(torch, found, "", 0))
-    except EmbeddingError:
+        return dict(_tensors(torch, found, "", 0))
+    except (EmbeddingError, MemoryError):
         raise
     except pickle.UnpicklingError as error:
         raise EmbeddingError(
@@ -103,9 +113,13 @@ def open_tensors(path: Place) -> Iterator[dict[str, Any]]:
             "holds Python objects beside tensors, which are never loaded; save the tensor alone:"
             " torch.save(features, file)",
         ) from error
-    except (zipfile.BadZipFile, RuntimeError, OSError, EOFError, ValueError, KeyError) as error:
-        reason = str(error).partition("\n")[0]
-        raise EmbeddingError(path, f"is a damaged or truncated .pt file ({reason})") from error
+    except Exception as error:  # whatever torch's own unpickler stumbles over
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Place, error: Exception) -> EmbeddingError:
+    reason = str(error).partition("\n")[0]
+    return EmbeddingError(path, f"is a damaged or truncated .pt file ({reason})")
 
 
 def is_checkpoint(place: Place, head: bytes) -> bool:
@@ -115,7 +129,7 @@ def is_checkpoint(place: Place, head: bytes) -> bool:
     try:
         with open_binary(place) as file, zipfile.ZipFile(file) as archive:
             return any(name.endswith("/data.pkl") for name in archive.namelist())
-    except (zipfile.BadZipFile, NotImplementedError):
+    except (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError):
         return place.suffix.lower() in (".pt", ".pth")
 
 

@@ -11,6 +11,7 @@ from vmf.embeddings.columns import find_column
 from vmf.embeddings.delimited import check_width, data_lines, read_layout, split
 from vmf.embeddings.errors import EmbeddingError
 from vmf.embeddings.labels import label_file
+from vmf.embeddings.npy import fill, read_npy_header
 
 _NOT_SCORES = {"row", "class", "label", "index", "id"}
 
@@ -61,20 +62,26 @@ def read_scores(source: str) -> dict[str, npt.NDArray[np.float64]]:
 
 
 def _from_npy(path: Path, column: str | None) -> dict[str, npt.NDArray[np.float64]]:
-    try:
-        table = np.load(path, mmap_mode="r", allow_pickle=False)
-    except ValueError as error:
-        raise EmbeddingError(path, f"is no .npy file of numbers ({error})") from error
-    if table.dtype.names is None:
-        if column is not None:
+    with open(path, "rb") as stream:
+        header = read_npy_header(stream, path)
+        kinds = header.dtype.names
+        if column is not None and kinds is None:
             raise EmbeddingError(path, f"holds one array; leave out :{column}")
-        if table.ndim != 1 or table.dtype.kind not in "fiu":
+        plain = header.dtype.kind in "fiu" or (kinds is not None and not header.dtype.hasobject)
+        if len(header.shape) != 1 or not plain:
             raise EmbeddingError(
-                path,
-                f"holds {table.dtype} of shape {table.shape}; scores are numbers, shape (rows,)",
+                path, f"holds {header.summary()}; scores are numbers, of shape (rows,)"
             )
+        found = path.stat().st_size - header.offset
+        if found != header.data_bytes:
+            raise EmbeddingError(
+                path, f"is damaged: {header.data_bytes} bytes of scores promised, {found} found"
+            )
+        table = np.empty(header.shape, header.dtype)
+        fill(table, stream, path)
+    if kinds is None:
         return {path.stem: np.asarray(table, np.float64)}
-    names = [name for name in table.dtype.names if table.dtype[name].kind in "fiu"]
+    names = [name for name in kinds if header.dtype[name].kind in "fiu" and table[name].ndim == 1]
     chosen = _chosen(path, names, column)
     return {name: np.asarray(table[name], np.float64) for name in chosen}
 

@@ -75,6 +75,13 @@ def load_checkpoint(path: PathLike) -> Checkpoint:
                 raise EmbeddingError(path, "is not a checkpoint of vmf fit; name another file")
             state = json.loads(metadata["state"])
             tensors = {name: file.get_tensor(name) for name in (*_VECTORS, *_NUMBERS)}
+        plan, rows = state["plan"], state["rows"]
+        if type(rows) is not int or rows < 0 or not all("name" in one for one in plan["files"]):
+            raise ValueError("its plan or its number of rows is none")
+        if len({len(tensor) for tensor in tensors.values()}) != 1 or not all(
+            tensor.dtype == np.float64 and np.isfinite(tensor).all() for tensor in tensors.values()
+        ):
+            raise ValueError("its statistics are no finite numbers, one a class")
         statistics = tuple(
             SufficientStatistics(
                 count=float(tensors["count"][k]),
@@ -88,7 +95,7 @@ def load_checkpoint(path: PathLike) -> Checkpoint:
             )
             for k in range(len(tensors["count"]))
         )
-        return Checkpoint(state["plan"], int(state["rows"]), statistics)
+        return Checkpoint(plan, rows, statistics)
     except EmbeddingError:
         raise
     except OSError as error:
