@@ -40,3 +40,9 @@ def row_sums(
     resultant_lo: npt.NDArray[np.float64],
     squared_norms: npt.NDArray[np.float64],
 ) -> None: ...
+def exact_row_sums(
+    rows: npt.NDArray[Any],
+    upper: npt.NDArray[np.int64],
+    lower: npt.NDArray[np.int64],
+    squared_norms: npt.NDArray[np.float64],
+) -> None: ...

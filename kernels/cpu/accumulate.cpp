@@ -4,6 +4,8 @@
 
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
+#include <cstring>
 #include <vector>
 
 namespace nb = nanobind;
@@ -86,6 +88,73 @@ inline void row_sums(const Float* rows, std::ptrdiff_t count, std::ptrdiff_t dim
     }
 }
 
+// A coordinate u of a unit row becomes a whole multiple of 2^-31 and, for what that leaves, one of 2^-62: together u rounded
+// to the nearest multiple of 2^-62. Adding 1.5 2^21, whose last bit is worth 2^-31, rounds to the first, and likewise below.
+constexpr double upper_magic = 1.5 * 2097152.0;    // 2^21
+constexpr double lower_magic = 1.5 / 1024.0;       // 2^-10
+
+inline std::uint64_t bits_of(double x) {
+    std::uint64_t bits;
+    std::memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+// Adds the unit row's coordinates to the totals. The bits of x + magic count its multiples from those of the magic number
+// on; unsigned, so that sums wrap, and unwrap when the magic number is taken away as often as it was added.
+inline void add_whole(double u, std::uint64_t& upper, std::uint64_t& lower) {
+    const double shifted = u + upper_magic;
+    upper += bits_of(shifted);
+    lower += bits_of((u - (shifted - upper_magic)) + lower_magic);
+}
+
+template <class Float>
+inline void add_rows_exactly(const Float* rows, std::ptrdiff_t count, std::ptrdiff_t dimension, const double* scale,
+                             std::uint64_t* upper, std::uint64_t* lower) {
+    if (count == rows_at_once) {
+        const Float* a = rows;
+        const Float* b = rows + dimension;
+        const Float* c = rows + 2 * dimension;
+        const Float* d = rows + 3 * dimension;
+        for (std::ptrdiff_t j = 0; j < dimension; ++j) {
+            std::uint64_t u = upper[j], l = lower[j];
+            add_whole(scale[0] * static_cast<double>(a[j]), u, l);
+            add_whole(scale[1] * static_cast<double>(b[j]), u, l);
+            add_whole(scale[2] * static_cast<double>(c[j]), u, l);
+            add_whole(scale[3] * static_cast<double>(d[j]), u, l);
+            upper[j] = u;
+            lower[j] = l;
+        }
+        return;
+    }
+    for (std::ptrdiff_t i = 0; i < count; ++i) {
+        for (std::ptrdiff_t j = 0; j < dimension; ++j) {
+            add_whole(scale[i] * static_cast<double>(rows[i * dimension + j]), upper[j], lower[j]);
+        }
+    }
+}
+
+template <class Float>
+inline void exact_row_sums(const Float* rows, std::ptrdiff_t count, std::ptrdiff_t dimension, std::int64_t* upper,
+                           std::int64_t* lower, double* norms) {
+    std::vector<std::uint64_t> totals(2 * static_cast<std::size_t>(dimension));
+    std::uint64_t* const high = totals.data();
+    std::uint64_t* const low = high + dimension;
+    for (std::ptrdiff_t i = 0; i < count; i += rows_at_once) {
+        const std::ptrdiff_t m = i + rows_at_once <= count ? rows_at_once : count - i;
+        double scale[rows_at_once];
+        for (std::ptrdiff_t k = 0; k < m; ++k) {
+            norms[i + k] = squared_norm(rows + (i + k) * dimension, dimension);
+            scale[k] = 1.0 / std::sqrt(norms[i + k]);
+        }
+        add_rows_exactly(rows + i * dimension, m, dimension, scale, high, low);
+    }
+    const std::uint64_t n = static_cast<std::uint64_t>(count);
+    for (std::ptrdiff_t j = 0; j < dimension; ++j) {
+        upper[j] += static_cast<std::int64_t>(high[j] - n * bits_of(upper_magic));
+        lower[j] += static_cast<std::int64_t>(low[j] - n * bits_of(lower_magic));
+    }
+}
+
 VMF_CLONES void row_sums_float(const float* rows, std::ptrdiff_t count, std::ptrdiff_t dimension, const double* weights,
                                double* sum, double* sum_lo, double* norms) {
     row_sums(rows, count, dimension, weights, sum, sum_lo, norms);
@@ -95,9 +164,19 @@ VMF_CLONES void row_sums_double(const double* rows, std::ptrdiff_t count, std::p
     row_sums(rows, count, dimension, weights, sum, sum_lo, norms);
 }
 
+VMF_CLONES void exact_row_sums_float(const float* rows, std::ptrdiff_t count, std::ptrdiff_t dimension,
+                                     std::int64_t* upper, std::int64_t* lower, double* norms) {
+    exact_row_sums(rows, count, dimension, upper, lower, norms);
+}
+VMF_CLONES void exact_row_sums_double(const double* rows, std::ptrdiff_t count, std::ptrdiff_t dimension,
+                                      std::int64_t* upper, std::int64_t* lower, double* norms) {
+    exact_row_sums(rows, count, dimension, upper, lower, norms);
+}
+
 template <class Float>
 using Matrix = nb::ndarray<const Float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Column = nb::ndarray<double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Whole = nb::ndarray<std::int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Weights = nb::ndarray<const double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
 template <class Float, class Sum>
@@ -120,6 +199,19 @@ void checked(Sum sum_rows, const Matrix<Float>& rows, nb::object weights, Column
     sum_rows(rows.data(), count, dimension, w, sum.data(), sum_lo.data(), norms.data());
 }
 
+template <class Float, class Sum>
+void checked_exact(Sum sum_rows, const Matrix<Float>& rows, Whole& upper, Whole& lower, Column& norms) {
+    const auto count = static_cast<std::ptrdiff_t>(rows.shape(0));
+    const auto dimension = static_cast<std::ptrdiff_t>(rows.shape(1));
+    if (static_cast<std::ptrdiff_t>(upper.shape(0)) != dimension ||
+        static_cast<std::ptrdiff_t>(lower.shape(0)) != dimension ||
+        static_cast<std::ptrdiff_t>(norms.shape(0)) != count) {
+        throw nb::value_error("upper, lower: one a column; squared_norms: one a row");
+    }
+    nb::gil_scoped_release released;
+    sum_rows(rows.data(), count, dimension, upper.data(), lower.data(), norms.data());
+}
+
 }  // namespace
 
 void add_accumulate(nb::module_& m) {
@@ -139,4 +231,21 @@ void add_accumulate(nb::module_& m) {
           },
           nb::arg("rows").noconvert(), nb::arg("weights").none(), nb::arg("resultant").noconvert(),
           nb::arg("resultant_lo").noconvert(), nb::arg("squared_norms").noconvert());
+    const char* exact_doc =
+        "Add sum_i x_i/|x_i| to upper 2^-31 + lower 2^-62, each coordinate rounded to a multiple of 2^-62 and then added\n"
+        "without rounding, and write sum_j x_ij^2 to squared_norms.\n\n"
+        "rows (n, dim) float32 or float64, C order, n below 2^31; upper, lower (dim,) int64 and squared_norms (n,) float64,\n"
+        "written in place. Releases the GIL.";
+    m.def("exact_row_sums",
+          [](Matrix<float> rows, Whole upper, Whole lower, Column norms) {
+              checked_exact(exact_row_sums_float, rows, upper, lower, norms);
+          },
+          nb::arg("rows").noconvert(), nb::arg("upper").noconvert(), nb::arg("lower").noconvert(),
+          nb::arg("squared_norms").noconvert(), exact_doc);
+    m.def("exact_row_sums",
+          [](Matrix<double> rows, Whole upper, Whole lower, Column norms) {
+              checked_exact(exact_row_sums_double, rows, upper, lower, norms);
+          },
+          nb::arg("rows").noconvert(), nb::arg("upper").noconvert(), nb::arg("lower").noconvert(),
+          nb::arg("squared_norms").noconvert());
 }

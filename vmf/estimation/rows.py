@@ -6,6 +6,7 @@ is its direction, so rows that are not of unit length are divided by their norm.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -23,12 +24,6 @@ _LARGEST_SQUARED_NORM = 2.0**1000
 
 # Elements of a float64 work block: 2 MiB, which stays in the second-level cache.
 _BLOCK_ELEMENTS = 2**18
-
-# Coordinates of unit rows are added as whole multiples of this, see `exact_resultant`.
-_GRID = 2.0**-62
-
-# Elements of a block that is put on the grid: its float64 and int64 forms share that cache.
-_GRID_BLOCK_ELEMENTS = 2**15
 
 
 class BadRowError(ValueError):
@@ -142,66 +137,52 @@ def row_sums(rows: Rows, weights: Vector | None) -> RowSums:
     -------
     RowSums
         `squared_norms[i]` is sum_j x_ij^2 added up in float64. If each of them is a normal number
-        (see `usable_norms`), `resultant + resultant_lo` is the sum, with the rounding errors of
-        adding blocks of 64 rows carried in the low part; otherwise both are meaningless.
-    """
-    n, dim = rows.shape
-    sums = RowSums(np.zeros(dim), np.zeros(dim), np.empty(n))
-    if rows.dtype != np.float16 and rows.flags.c_contiguous and rows.flags.aligned:
-        _core.row_sums(rows, weights, sums.resultant, sums.resultant_lo, sums.squared_norms)
-        return sums
-    for part in block_slices(rows):  # the extension reads float32 and float64 in C order
-        wide = np.float32 if rows.dtype == np.float16 else rows.dtype
-        block = np.require(rows[part], dtype=wide, requirements=["C", "A"])
-        part_weights = None if weights is None else weights[part]
-        _core.row_sums(
-            block, part_weights, sums.resultant, sums.resultant_lo, sums.squared_norms[part]
-        )
-    return sums
-
-
-def exact_resultant(rows: Rows, sums: RowSums) -> tuple[Vector, Vector]:
-    """The sum of the unit rows with no rounding at all, as an unevaluated sum of two arrays.
-
-    Parameters
-    ----------
-    rows : (n, dim) float16, float32 or float64, all with usable norms
-    sums : RowSums
-        What `row_sums` gave for them without weights.
-
-    Returns
-    -------
-    hi, lo : (dim,) float64
-        hi is the sum rounded to float64 and lo the rest, exactly, for up to 2^42 rows.
+        (see `usable_norms`), `resultant + resultant_lo` is the sum: with weights up to the rounding
+        of blocks of 64 rows, whose errors the low part carries; without weights exactly, the first
+        being the sum rounded to float64 and the second the rest, for up to 2^42 rows. Otherwise both
+        are meaningless.
 
     Notes
     -----
-    Each u_ij = x_ij / |x_i| in float64 is rounded to a multiple of 2^-62, of which a number above
-    2^-9 always is one: an absolute error of 1e-19, less than float64 has at 0.002. From there on
-    everything is whole numbers, so the result depends neither on the order of the rows nor on how
-    they are cut into chunks, files or machines, and adding two results in two doubles is exact too.
-    The int64 totals may wrap around. They are then right modulo 4, and the floating-point sum in
-    `sums`, which is far closer than 2, tells which of these numbers it is.
+    Without weights each u_ij = x_ij / |x_i| in float64 is rounded to a multiple of 2^-62, of which a
+    number above 2^-9 always is one: an absolute error of 1e-19, less than float64 has at 0.002. From
+    there on everything is whole numbers, so the result depends neither on the order of the rows nor
+    on how they are cut into chunks, files or machines, and adding two results in two doubles is
+    exact too.
     """
-    dim = rows.shape[1]
-    step = max(1, _GRID_BLOCK_ELEMENTS // dim)
-    scale = ((1.0 / _GRID) / np.sqrt(sums.squared_norms))[:, np.newaxis]
-    work = np.empty((min(step, rows.shape[0]), dim))
-    whole = np.empty(work.shape, np.int64)
-    total = np.zeros(dim, np.int64)
-    for start in range(0, rows.shape[0], step):
-        block = rows[start : start + step]
-        scaled, units = work[: len(block)], whole[: len(block)]
-        np.multiply(block, scale[start : start + step], out=scaled)
-        np.rint(scaled, out=scaled)
-        np.copyto(units, scaled, casting="unsafe")
-        total += np.add.reduce(units, axis=0)
-    # Both halves of the 64 bits are float64 numbers.
-    upper = (total >> 32).astype(np.float64) * (_GRID * 2.0**32)
-    lower = (total & 0xFFFFFFFF).astype(np.float64) * _GRID
-    turns = np.rint((sums.resultant + sums.resultant_lo - upper) / 4.0) * 4.0
-    hi, error = two_sum(turns, upper)
-    return two_sum(hi, error + lower)
+    n, dim = rows.shape
+    squared_norms = np.empty(n)
+    if weights is None:
+        upper, lower = np.zeros(dim, np.int64), np.zeros(dim, np.int64)
+        for part, block in _blocks(rows):
+            _core.exact_row_sums(block, upper, lower, squared_norms[part])
+        return RowSums(*_from_whole_numbers(upper, lower), squared_norms)
+    sums = RowSums(np.zeros(dim), np.zeros(dim), squared_norms)
+    for part, block in _blocks(rows):
+        _core.row_sums(block, weights[part], sums.resultant, sums.resultant_lo, squared_norms[part])
+    return sums
+
+
+def _blocks(rows: Rows) -> Iterator[tuple[slice, Rows]]:
+    """`rows` as the extension reads them: float32 or float64 in C order."""
+    if rows.dtype != np.float16 and rows.flags.c_contiguous and rows.flags.aligned:
+        yield slice(None), rows
+        return
+    wide = np.float32 if rows.dtype == np.float16 else rows.dtype
+    for part in block_slices(rows):
+        yield part, np.require(rows[part], dtype=wide, requirements=["C", "A"])
+
+
+def _from_whole_numbers(
+    upper: npt.NDArray[np.int64], lower: npt.NDArray[np.int64]
+) -> tuple[Vector, Vector]:
+    """upper 2^-31 + lower 2^-62 as a sum rounded to float64 and the rest of it, exactly."""
+    upper = upper + (lower >> 31)  # now 0 <= lower < 2^31
+    lower = lower & 0x7FFFFFFF
+    thirds = upper >> 31, (upper & 0x7FFFFFFF) * 2.0**-31, lower * 2.0**-62
+    # Each is a float64 number, and so is what the first two leave with the last one.
+    hi, rest = two_sum(thirds[0].astype(np.float64), np.asarray(thirds[1], np.float64))
+    return two_sum(hi, rest + thirds[2])
 
 
 def usable_norms(squared_norms: Vector) -> npt.NDArray[np.bool_]:

@@ -11,7 +11,7 @@ m_i = S_i/|S_i|: the dispersion within the parts plus that between their directi
 analysis of variance (Mardia & Jupp, Directional Statistics, 2000, section 10.6). Every term is
 >= 0, so nothing cancels.
 
-Without weights S is exact (see `vmf.estimation.rows.exact_resultant`), and unless the rows are very
+Without weights S is exact (see `vmf.estimation.rows.row_sums`), and unless the rows are very
 concentrated W - |S| is computed from it alone. R, kappa and the mean direction then have the same
 bits from whatever chunks, files, machines and in whatever order the rows come. Below 1 - R of 2^-12
 the merged dispersion takes over, whose last digits depend on the order of the merges. Weighted rows
@@ -37,7 +37,6 @@ from vmf.estimation.rows import (
     as_rows,
     as_weights,
     dispersion_of_each,
-    exact_resultant,
     find_fault,
     row_sums,
     scale_to_order_one,
@@ -404,15 +403,12 @@ def _from_sums(rows: Rows, weights: Vector | None, sums: RowSums) -> SufficientS
         each = dispersion_of_each(rows, sums.squared_norms, direction)
         return float(np.sum(each if weights is None else weights * each))
 
-    resultant, resultant_lo = sums.resultant, sums.resultant_lo
-    if weights is None:
-        resultant, resultant_lo = exact_resultant(rows, sums)
     return statistics_from_sums(
         count=count,
         weight=count if weights is None else float(np.sum(weights)),
         weight2=count if weights is None else float(np.sum(weights * weights)),
-        resultant=resultant,
-        resultant_lo=resultant_lo,
+        resultant=sums.resultant,
+        resultant_lo=sums.resultant_lo,
         normalised=int(np.count_nonzero(off_unit)),
         dispersion_about=dispersion_about,
     )
