@@ -16,6 +16,7 @@ from vmf.cli.options import (
     Cluster,
     Column,
     Json,
+    Memory,
     Quiet,
     Scale,
     Workers,
@@ -91,6 +92,7 @@ def fit(
             " and report how many.",
         ),
     ] = BadRows.error,
+    memory: Memory = None,
     cluster: Cluster = None,
     workers: Workers = None,
     json: Json = False,
@@ -114,6 +116,7 @@ def fit(
     """
     from vmf.cli.progress import progress_bar, stored_bytes
     from vmf.cluster import open_client
+    from vmf.embeddings.memory_budget import MemoryBudget
     from vmf.embeddings.scale import read_scale
     from vmf.passes.fitting import already_read, fit_to_file
 
@@ -134,6 +137,7 @@ def fit(
             new_classes=new_classes,
             checkpoint=checkpoint,
             resume=resume,
+            memory=None if memory is None else MemoryBudget.parse(memory).total,
             progress=progress,
             client=client,
         )

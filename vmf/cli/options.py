@@ -61,3 +61,11 @@ Workers = Annotated[
     int | None,
     typer.Option(metavar="N", help="Read with N processes on this machine, one thread each."),
 ]
+Memory = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SIZE",
+        help="What the process may take in all, such as 1GB: chunks become as small as that needs,"
+        " and where that does not do it ends with an error.",
+    ),
+]

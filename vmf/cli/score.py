@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from vmf.cli.options import BadRows, Cluster, Column, Json, Quiet, Scale, Workers
+from vmf.cli.options import BadRows, Cluster, Column, Json, Memory, Quiet, Scale, Workers
 
 
 def score(
@@ -48,6 +48,7 @@ def score(
             " score.",
         ),
     ] = BadRows.error,
+    memory: Memory = None,
     cluster: Cluster = None,
     workers: Workers = None,
     json: Json = False,
@@ -72,6 +73,7 @@ def score(
     from vmf.cli.report import print_fields, print_json
     from vmf.cluster import open_client
     from vmf.embeddings.atomic_output import check_output
+    from vmf.embeddings.memory_budget import MemoryBudget
     from vmf.embeddings.scale import read_scale
     from vmf.model_file import load_model
     from vmf.passes.scoring import score_to_file
@@ -89,6 +91,7 @@ def score(
             column=column,
             scale=None if scale is None else read_scale(scale),
             on_bad_rows=on_bad_rows.value,
+            memory=None if memory is None else MemoryBudget.parse(memory).total,
             progress=progress,
             client=client,
         )

@@ -114,6 +114,11 @@ def check_band(path: Place, chunk: tuple[int, ...], shape: tuple[int, ...], item
         )
 
 
+def band_bytes(dimension: int, dtype: np.dtype[Any], chunk_rows: int) -> int:
+    """Bytes of the rows of one chunk, packed and unpacked."""
+    return 2 * chunk_rows * dimension * dtype.itemsize
+
+
 def read_bands(
     read: Callable[[int, int], npt.NDArray[Any]],
     shape: tuple[int, int],

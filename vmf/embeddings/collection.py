@@ -50,6 +50,10 @@ class EmbeddingCollection(EmbeddingFile):
         return " and ".join(dict.fromkeys(file.stored_as for file in self._files))
 
     @property
+    def unit_bytes(self) -> int:
+        return max(file.unit_bytes for file in self._files)
+
+    @property
     def parts(self) -> tuple[EmbeddingFile, ...]:
         return self._files
 

@@ -84,6 +84,11 @@ class EmbeddingFile(ABC):
         return str(self.dtype) if self.scale is None else f"{self.dtype} with scale"
 
     @property
+    def unit_bytes(self) -> int:
+        """Bytes that reading takes besides its chunks, for what is unpacked together; an estimate."""
+        return 0
+
+    @property
     def parts(self) -> tuple[EmbeddingFile, ...]:
         """The files that this one consists of, in the order of the rows."""
         return (self,)

@@ -9,9 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from vmf.embeddings.atomic_output import PathLike
-from vmf.embeddings.embedding_file import DEFAULT_CHUNK_BYTES, EmbeddingFile, FloatRows
+from vmf.embeddings.embedding_file import DEFAULT_CHUNK_BYTES, EmbeddingFile
 from vmf.embeddings.errors import EmbeddingError
+from vmf.embeddings.memory_budget import MemoryBudget
 from vmf.embeddings.registry import open_embeddings
+from vmf.embeddings.row_stream import row_stream
 from vmf.estimation import (
     BadRowError,
     DegenerateFitError,
@@ -36,6 +38,10 @@ _LABELLED_CHUNK_BYTES = 32 << 20
 """A chunk is split by class; of a larger one the parts are larger. With 1000 classes of 2048
 dimensions, chunks of 32 MB take half the time that chunks of 8 MB take."""
 
+_MODEL_COPIES = 10
+"""Vectors a class while a model is made and written: the sums, two each and those before them, the
+mean direction, and the three of these in the bytes of the file."""
+
 
 def fit_files(
     paths: Sequence[PathLike],
@@ -45,6 +51,7 @@ def fit_files(
     on_bad_rows: OnBadRows = "error",
     column: str | None = None,
     scale: npt.ArrayLike | None = None,
+    memory: int | None = None,
     progress: Progress | None = None,
     client: Client | None = None,
 ) -> Model:
@@ -65,6 +72,10 @@ def fit_files(
         What to do with rows that hold NaN or infinity or are zero.
     column, scale
         See :func:`vmf.embeddings.open_embeddings`.
+    memory : int, optional
+        Bytes that this process may take in all, see
+        :class:`vmf.embeddings.memory_budget.MemoryBudget`; by default what chunks of 8 MB (32 MB
+        with labels) take. On a cluster, that each worker may take.
     progress : callable, optional
         See :data:`Progress`.
     client : distributed.Client, optional
@@ -86,7 +97,9 @@ def fit_files(
     found = labels_for(groups, labels) if labels else None
     total = sum(file.rows for file in files) if progress else 0
     statistics = nothing_read(files, found)
-    running = statistics_so_far(client, files, found, statistics, column, on_bad_rows)
+    running = statistics_so_far(
+        client, files, found, statistics, column, on_bad_rows, memory=memory
+    )
     for done, so_far in running:
         statistics = so_far
         if progress:
@@ -160,10 +173,13 @@ def statistics_so_far(
     column: str | None,
     on_bad_rows: OnBadRows,
     done: int = 0,
+    memory: int | None = None,
 ) -> Iterator[tuple[int, tuple[SufficientStatistics, ...]]]:
     """:func:`running_statistics`, by this process or by the workers of a client."""
     if client is None:
-        return running_statistics(files, labels, statistics, on_bad_rows=on_bad_rows, done=done)
+        return running_statistics(
+            files, labels, statistics, on_bad_rows=on_bad_rows, done=done, memory=memory
+        )
     from vmf.cluster import fitting as cluster
 
     return cluster.running_statistics(
@@ -178,6 +194,7 @@ def running_statistics(
     *,
     on_bad_rows: OnBadRows,
     done: int = 0,
+    memory: int | None = None,
 ) -> Iterator[tuple[int, tuple[SufficientStatistics, ...]]]:
     """Yield the rows read so far, over all files, and their statistics, after every chunk.
 
@@ -187,13 +204,22 @@ def running_statistics(
         Of all rows of the files, in order.
     statistics : tuple of SufficientStatistics
         Of the first ``done`` rows, one a class; see :func:`nothing_read`.
+    memory : int, optional
+        See :func:`fit_files`.
 
     Raises
     ------
     EmbeddingError
-        For a row without a direction.
+        For a row without a direction, for what cannot be read, and for too little memory.
     """
-    for file, start, rows in _chunks(files, done, chunk_bytes(labels)):
+    size = chunk_bytes(labels)
+    budget = None if memory is None else MemoryBudget(memory)
+    if budget is not None:
+        size = budget.chunk_bytes(
+            files, size, _MODEL_COPIES * 8 * files[0].dimension * len(statistics)
+        )
+    stream = row_stream(files, skip=done, chunk_bytes=size, budget=budget)
+    for file, start, rows in stream:
         try:
             if labels is None:
                 (whole,) = statistics
@@ -216,22 +242,6 @@ def running_statistics(
 def chunk_bytes(labels: Labels | None) -> int:
     """Bytes of the chunks in which a fit reads."""
     return DEFAULT_CHUNK_BYTES if labels is None else _LABELLED_CHUNK_BYTES
-
-
-def _chunks(
-    files: Sequence[EmbeddingFile], skip: int, memory: int
-) -> Iterator[tuple[EmbeddingFile, int, FloatRows]]:
-    """All chunks but for the first ``skip`` rows: (file, first row in it, rows).
-
-    Files that lie before are not opened.
-    """
-    for file in files:
-        if skip and skip >= file.rows:
-            skip -= file.rows
-            continue
-        for start, rows in file.chunks(memory=memory, start=skip):
-            yield file, start, rows
-        skip = 0
 
 
 def fitted_model(

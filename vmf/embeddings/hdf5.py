@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from vmf.embeddings.arrays import (
     ArrayHeader,
+    band_bytes,
     check_band,
     check_label_array,
     choose_array,
@@ -72,6 +73,10 @@ class Hdf5File(EmbeddingFile):
                     if datasets[beside].size > max(self.shape):
                         raise EmbeddingError(path, f"dataset {beside!r} is no scale")
                     self.set_scale(datasets[beside][()])
+
+    @property
+    def unit_bytes(self) -> int:
+        return band_bytes(self.dimension, self.dtype, self._chunk_rows)
 
     def read_blocks(self, rows: int, start: int, stop: int | None) -> Iterator[FloatRows]:
         with open_hdf5(self.path) as file:

@@ -49,6 +49,8 @@ class ParquetFile(ArrowTableFile):
             groups = range(file.metadata.num_row_groups)
             counts = [file.metadata.row_group(i).num_rows for i in groups]
             self._group_starts = [0, *accumulate(counts)][:-1]
+            largest = max((file.metadata.row_group(i).total_byte_size for i in groups), default=0)
+            self._unit_bytes = 2 * min(largest, _BUFFERS)
             super().__init__(
                 path,
                 column,
@@ -56,6 +58,10 @@ class ParquetFile(ArrowTableFile):
                 rows,
                 lambda names: file.iter_batches(16, columns=names),
             )
+
+    @property
+    def unit_bytes(self) -> int:
+        return self._unit_bytes
 
     def entries(self) -> Sequence[int]:
         return self._group_starts

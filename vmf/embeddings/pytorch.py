@@ -66,6 +66,10 @@ class PytorchFile(EmbeddingFile):
     def stored_as(self) -> str:
         return "bfloat16" if self._kind == "bfloat16" else super().stored_as
 
+    @property
+    def unit_bytes(self) -> int:
+        return _MAPPED_BYTES
+
     def read_blocks(self, rows: int, start: int, stop: int | None) -> Iterator[FloatRows]:
         end = self.rows if stop is None else stop
         # Pages once touched stay in memory as long as the file is mapped, so it is not for long.

@@ -11,10 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from vmf.embeddings.atomic_output import PathLike, check_output
-from vmf.embeddings.embedding_file import EmbeddingFile, FloatRows
+from vmf.embeddings.embedding_file import DEFAULT_CHUNK_BYTES, EmbeddingFile, FloatRows
 from vmf.embeddings.errors import EmbeddingError
 from vmf.embeddings.fitting import Progress, bad_row
+from vmf.embeddings.memory_budget import MemoryBudget
 from vmf.embeddings.registry import open_embeddings
+from vmf.embeddings.row_stream import row_stream
 from vmf.embeddings.table_output import TABLE_EXTENSIONS, Column, open_table
 from vmf.estimation.rows import (
     BadRowError,
@@ -34,6 +36,12 @@ if TYPE_CHECKING:
 FloatArray = npt.NDArray[np.float64]
 
 _BLOCK_ELEMENTS = 1 << 18  # 2 MB of float64
+
+_BLOCK_COPIES = 4
+"""Blocks of rows in float64 while they are scored: as read, as unit rows, filled up, and squared."""
+
+_TABLE_BYTES = 48 << 20
+"""What the table of scores holds back: a row group of Parquet and what packs it."""
 
 _ROWS_OF_A_KERNEL = 48
 """A multiple of the rows that any matrix product takes at a time: 4, 6, 8, 12, 16 or 24."""
@@ -106,6 +114,11 @@ class Scorer:
         for name in ("_mean_direction", "_concentration", "_log_peak"):
             setattr(self, name, np.require(state[name], requirements=["C", "A"]))
 
+    def rows_of_a_block(self, dimension: int) -> int:
+        """Rows that are scored together."""
+        step = max(_BLOCK_ELEMENTS // dimension, 4 * self.classes)
+        return -(-step // _ROWS_OF_A_KERNEL) * _ROWS_OF_A_KERNEL
+
     def __call__(self, directions: FloatArray) -> Scores:
         """Score unit rows; a row of NaN gives NaN."""
         distance = distances(directions, self._mean_direction)
@@ -130,6 +143,7 @@ def score_file(
     column: str | None = None,
     scale: npt.ArrayLike | None = None,
     on_bad_rows: OnBadRows = "error",
+    memory: int | None = None,
     progress: Progress | None = None,
 ) -> ScoreSummary:
     """Score every row of a file and write a table, one row each, in the order of the file.
@@ -146,6 +160,9 @@ def score_file(
         See :func:`vmf.embeddings.open_embeddings`.
     on_bad_rows : {"error", "skip"}
         "skip" keeps the place of a bad row: its scores are NaN and its class is empty.
+    memory : int, optional
+        Bytes that this process may take in all; see
+        :class:`vmf.embeddings.memory_budget.MemoryBudget`.
     progress : callable, optional
         See :data:`vmf.embeddings.fitting.Progress`.
 
@@ -223,6 +240,7 @@ def write_scores(
     *,
     on_bad_rows: OnBadRows,
     progress: Progress | None,
+    memory: int | None = None,
     column: str | None = None,
     client: Client | None = None,
 ) -> ScoreSummary:
@@ -244,7 +262,7 @@ def write_scores(
     total = sum(file.rows for file in files)
     done = skipped = normalised = 0
     sum_log_density = sum_cosine = 0.0
-    scored_chunks = _scored_chunks(scorer, files, on_bad_rows)
+    scored_chunks = _scored_chunks(scorer, files, on_bad_rows, memory)
     if client is not None:
         from vmf.cluster.scoring import scored_chunks as of_cluster
 
@@ -280,14 +298,18 @@ def write_scores(
 
 
 def _scored_chunks(
-    scorer: Scorer, files: Sequence[EmbeddingFile], on_bad_rows: OnBadRows
+    scorer: Scorer, files: Sequence[EmbeddingFile], on_bad_rows: OnBadRows, memory: int | None
 ) -> Iterator[tuple[Scores, int]]:
-    for file in files:
-        for start, rows in file.chunks():
-            try:
-                yield score_chunk(scorer, rows, on_bad_rows, start)
-            except BadRowError as error:
-                raise bad_row(file, error) from error
+    size = DEFAULT_CHUNK_BYTES
+    budget = None if memory is None else MemoryBudget(memory)
+    if budget is not None:
+        block = 8 * files[0].dimension * scorer.rows_of_a_block(files[0].dimension)
+        size = budget.chunk_bytes(files, size, _TABLE_BYTES + _BLOCK_COPIES * block)
+    for file, start, rows in row_stream(files, chunk_bytes=size, budget=budget):
+        try:
+            yield score_chunk(scorer, rows, on_bad_rows, start)
+        except BadRowError as error:
+            raise bad_row(file, error) from error
 
 
 def score_chunk(
@@ -300,8 +322,7 @@ def score_chunk(
     have the same number of rows, filled up with zeros: matrix products round the last few rows of
     other shapes differently, and a score must not depend on where a chunk ends.
     """
-    step = max(_BLOCK_ELEMENTS // rows.shape[1], 4 * scorer.classes)
-    step = -(-step // _ROWS_OF_A_KERNEL) * _ROWS_OF_A_KERNEL
+    step = scorer.rows_of_a_block(rows.shape[1])
     parts: list[Scores] = []
     off_unit = 0
     for start in range(0, len(rows), step):

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from vmf.embeddings.arrays import (
     ArrayHeader,
+    band_bytes,
     check_band,
     check_label_array,
     choose_array,
@@ -84,6 +85,10 @@ class ZarrFile(EmbeddingFile):
                     if scale.size > max(self.shape):
                         raise EmbeddingError(path, f"array {beside!r} is no scale")
                     self.set_scale(scale[...])
+
+    @property
+    def unit_bytes(self) -> int:
+        return band_bytes(self.dimension, self.dtype, self._chunk_rows)
 
     def read_blocks(self, rows: int, start: int, stop: int | None) -> Iterator[FloatRows]:
         with _zarr_errors(self.path):

@@ -60,6 +60,7 @@ def fit_to_file(
     checkpoint: PathLike | None = None,
     resume: bool = False,
     seconds: float = SECONDS_BETWEEN_CHECKPOINTS,
+    memory: int | None = None,
     progress: Progress | None = None,
     client: Client | None = None,
 ) -> Model:
@@ -67,7 +68,7 @@ def fit_to_file(
 
     Parameters
     ----------
-    paths, labels, on_bad_rows, column, scale, progress, client
+    paths, labels, on_bad_rows, column, scale, memory, progress, client
         As there. A pass in one process goes on with a cluster, and the other way round.
     output : path-like
         The model file; appears complete or not at all. One process at a time writes it.
@@ -124,7 +125,7 @@ def fit_to_file(
         found = labels_for(groups, labels) if labels else None
         settings = _settings(on_bad_rows, column, scale)
         statistics = _statistics(
-            files, found, settings, on_bad_rows, column, keeper, progress, client
+            files, found, settings, on_bad_rows, column, keeper, memory, progress, client
         )
         model = fitted_model(files, found, statistics, chosen)
         if base is not None and update is not None:
@@ -206,6 +207,7 @@ def _statistics(
     on_bad_rows: OnBadRows,
     column: str | None,
     keeper: _Keeper | None,
+    memory: int | None,
     progress: Progress | None,
     client: Client | None,
 ) -> tuple[SufficientStatistics, ...]:
@@ -216,7 +218,7 @@ def _statistics(
         state = keeper.begin(plan) or state
     total = sum(file.rows for file in files) if progress else 0
     running = statistics_so_far(
-        client, files, labels, state.statistics, column, on_bad_rows, state.rows
+        client, files, labels, state.statistics, column, on_bad_rows, state.rows, memory
     )
     try:
         for done, statistics in running:

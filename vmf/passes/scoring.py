@@ -35,6 +35,7 @@ def score_to_file(
     column: str | None = None,
     scale: npt.ArrayLike | None = None,
     on_bad_rows: OnBadRows = "error",
+    memory: int | None = None,
     progress: Progress | None = None,
     client: Client | None = None,
 ) -> ScoreSummary:
@@ -52,7 +53,7 @@ def score_to_file(
     ids : path-like, optional
         Where the column ``id`` comes from, see :class:`vmf.passes.row_values.RowValues`; by default it is the
         number of the row over all files, from 0.
-    column, scale, on_bad_rows, progress
+    column, scale, on_bad_rows, memory, progress
         As for :func:`vmf.embeddings.scoring.score_file`.
     client : distributed.Client, optional
         Whose workers score the rows, see :mod:`vmf.cluster`; this process writes them.
@@ -80,6 +81,7 @@ def score_to_file(
             output,
             row_names,
             on_bad_rows=on_bad_rows,
+            memory=memory,
             progress=progress,
             column=column,
             client=client,

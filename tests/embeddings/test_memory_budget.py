@@ -1,0 +1,114 @@
+"""`--memory`: chunks that fit, an error where none does, and a peak that is below it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from vmf.embeddings import EmbeddingError, memory_budget, open_embeddings
+from vmf.embeddings.fitting import fit_files
+from vmf.embeddings.memory_budget import MemoryBudget
+from vmf.estimation import SufficientStatistics
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("1GB", 10**9), ("1gb", 10**9), ("1.5 G", 1_500_000_000), ("500MB", 500_000_000),
+     ("2GiB", 2 << 30), ("64k", 64_000), ("123456", 123_456), ("1 TB", 10**12)],
+)  # fmt: skip
+def test_sizes(text, size):
+    assert MemoryBudget.parse(text).total == size
+
+
+@pytest.mark.parametrize("text", ["", "GB", "-1GB", "1 XB", "1e9", "1ib", "nan", "1GBs"])
+def test_what_is_no_size_is_refused(text):
+    with pytest.raises(EmbeddingError, match="give a size such as"):
+        MemoryBudget.parse(text)
+
+
+@pytest.fixture
+def file(tmp_path):
+    np.save(tmp_path / "x.npy", np.ones((1000, 250), np.float32))
+    return open_embeddings(tmp_path / "x.npy")
+
+
+def test_chunks_shrink_to_what_is_left(file, monkeypatch):
+    monkeypatch.setattr(memory_budget, "resident_bytes", lambda: 50 << 20)
+    monkeypatch.setattr(memory_budget, "_SLACK", 0)
+    assert MemoryBudget(10**9).chunk_bytes([file], 8 << 20, 0) == 8 << 20
+    tight = MemoryBudget((50 << 20) + 6_000_000)
+    assert tight.chunk_bytes([file], 8 << 20, 0) == 1_000_000
+    assert tight.chunk_bytes([file], 8 << 20, 3_000_000) == 500_000
+
+
+def test_too_little_is_said_with_what_would_do(file, monkeypatch):
+    monkeypatch.setattr(memory_budget, "resident_bytes", lambda: 50_000_000)
+    monkeypatch.setattr(memory_budget, "_SLACK", 0)
+    with pytest.raises(EmbeddingError, match="--memory 50 MB is not enough: .* at least 51 MB"):
+        MemoryBudget(50_000_000).chunk_bytes([file], 8 << 20, 0)
+    assert MemoryBudget(50_006_000).chunk_bytes([file], 8 << 20, 0) == 1000
+
+
+def test_a_file_that_unpacks_too_much_is_named(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "x.h5", "w") as stored:
+        stored.create_dataset("v", (50_000, 500), "f4", chunks=(50_000, 500), compression="gzip")
+    with pytest.raises(EmbeddingError, match=r"of which .*x\.h5 needs 200 MB"):
+        fit_files([tmp_path / "x.h5"], memory=memory_budget.resident_bytes() + 10**8)
+
+
+def test_what_exceeds_it_on_the_way_ends_with_an_error(file, monkeypatch):
+    with pytest.raises(EmbeddingError, match=r"x\.npy: took .* more than --memory"):
+        for _ in file.chunks():
+            MemoryBudget(memory_budget.resident_bytes() - 10**6).check(file)
+
+
+def test_the_result_does_not_depend_on_it(tmp_path):
+    rows = np.random.default_rng(2).standard_normal((5000, 64)).astype(np.float32) + 0.1
+    np.save(tmp_path / "x.npy", rows)
+    small = fit_files([tmp_path / "x.npy"], memory=memory_budget.resident_bytes() + (26 << 20))
+    assert small.statistics[0].dispersion == SufficientStatistics.from_rows(rows).dispersion
+
+
+# Not ru_maxrss, in which a child counts what its parent had when it was forked.
+FIT = """
+import re, sys
+from vmf.cli import app
+try:
+    app(["fit", *sys.argv[1:]])
+finally:
+    print(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1])
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the peak as Linux gives it")
+@pytest.mark.parametrize("name", ["x.npy", "x.parquet", "x.h5", "x.safetensors"])
+def test_the_peak_stays_below(tmp_path, name):
+    """200 MB in row groups and chunks of 25 MB, with 75 MB beyond what the libraries take."""
+    rows = np.random.default_rng(3).standard_normal((50_000, 1000), dtype=np.float32)
+    path = tmp_path / name
+    if name == "x.npy":
+        np.save(path, rows)
+    elif name == "x.parquet":
+        pa = pytest.importorskip("pyarrow")
+        import pyarrow.parquet as pq
+
+        lists = pa.FixedSizeListArray.from_arrays(pa.array(rows.ravel()), 1000)
+        pq.write_table(pa.table({"v": lists}), path, row_group_size=5000)
+    elif name == "x.h5":
+        with pytest.importorskip("h5py").File(path, "w") as file:
+            file.create_dataset("v", data=rows, chunks=(5000, 1000))
+    else:
+        from safetensors.numpy import save_file
+
+        save_file({"v": rows}, path)
+    limit = 300_000_000
+    command = [sys.executable, "-c", FIT, str(path), "-o", str(tmp_path / "m.safetensors")]
+    done = subprocess.run(
+        [*command, "--memory", str(limit), "-q"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout.split()[-1]) * 1024 <= limit

@@ -1,0 +1,100 @@
+"""How much memory a pass over files may take, and how large its chunks may be then."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from vmf.embeddings.errors import EmbeddingError
+
+if TYPE_CHECKING:
+    from vmf.embeddings.embedding_file import EmbeddingFile
+
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+_BINARY = {"ki": 1 << 10, "mi": 1 << 20, "gi": 1 << 30, "ti": 1 << 40}
+
+COPIES = 6
+"""Chunks that are in memory together: one in use and what is computed from it, one that waits, and
+one that is being read, as stored and as converted; and what the allocator has not given back."""
+
+_SLACK = 24 << 20  # what libraries allocate when they are first used
+
+
+@dataclass(frozen=True)
+class MemoryBudget:
+    """Bytes that the process may take in all, that of the interpreter and its libraries included.
+
+    Parameters
+    ----------
+    total : int
+        Bytes of resident memory.
+    """
+
+    total: int
+
+    @classmethod
+    def parse(cls, text: str) -> MemoryBudget:
+        """Read ``1GB``, ``500 MB``, ``2GiB`` or a number of bytes; EmbeddingError for others."""
+        found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?i?)b?\s*", text.lower())
+        factor = (_UNITS | _BINARY).get(found[2]) if found else None
+        if found is None or factor is None:
+            raise EmbeddingError(None, f"--memory {text}: give a size such as 500MB, 1GB or 2GiB")
+        return cls(int(float(found[1]) * factor))
+
+    def chunk_bytes(self, files: Sequence[EmbeddingFile], preferred: int, other: int) -> int:
+        """Bytes of a chunk: ``preferred``, or less where it must be.
+
+        Parameters
+        ----------
+        files : sequence of EmbeddingFile
+            That are to be read.
+        preferred : int
+            Bytes of a chunk without a limit.
+        other : int
+            Bytes that the pass needs besides.
+
+        Raises
+        ------
+        EmbeddingError
+            When not even one row at a time fits, with the memory that would do.
+        """
+        unit, largest = max(((f.unit_bytes, f) for f in files), key=lambda pair: pair[0])
+        row = max(f.dimension * max(f.dtype.itemsize, f.native_dtype.itemsize) for f in files)
+        taken = resident_bytes() + _SLACK + other + unit
+        chunk = (self.total - taken) // COPIES
+        if chunk >= row:
+            return min(chunk, preferred)
+        reason = f", of which {largest.path} needs {_megabytes(unit)}" if unit > other else ""
+        raise EmbeddingError(
+            None,
+            f"--memory {_megabytes(self.total)} is not enough: this takes at least"
+            f" {_megabytes(taken + COPIES * row)}{reason}",
+        )
+
+    def check(self, file: EmbeddingFile) -> None:
+        """EmbeddingError when more is taken by now."""
+        taken = resident_bytes()
+        if taken > self.total:
+            raise EmbeddingError(
+                file.path,
+                f"took {_megabytes(taken)} to read, more than --memory {_megabytes(self.total)}:"
+                " what its format unpacks together is too large; allow more memory, or store it in"
+                " smaller parts",
+            )
+
+
+def resident_bytes() -> int:
+    """Memory of this process now; 0 where the system does not say."""
+    if sys.platform != "linux":
+        return 0
+    import resource
+
+    with open("/proc/self/statm", "rb") as stream:
+        return int(stream.read().split()[1]) * resource.getpagesize()
+
+
+def _megabytes(size: int) -> str:
+    return f"{-(-size // 10**6)} MB"
