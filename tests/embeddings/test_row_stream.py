@@ -69,8 +69,7 @@ def test_an_error_comes_after_what_was_read_before_it(files):
     files[3].path.write_bytes(b"")
     seen = []
     with pytest.raises(EmbeddingError, match=r"3\.npy: .*truncated|3\.npy: changed"):
-        for chunk in row_stream(files, chunk_bytes=1 << 20):
-            seen.append(chunk.rows)
+        seen.extend(chunk.rows for chunk in row_stream(files, chunk_bytes=1 << 20))
     np.testing.assert_array_equal(np.concatenate(seen), ROWS[:60])
     assert not reading()
 
