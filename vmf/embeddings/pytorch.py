@@ -8,7 +8,7 @@ import tempfile
 import warnings
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ _TYPES = {
     "int32": "i4", "int16": "i2", "int8": "i1", "uint8": "u1",
 }  # fmt: skip
 _DEEPEST = 4
-_MAPPED_BYTES = 64 << 20
+_MAPPED_BYTES = 32 << 20
 
 
 class PytorchFile(EmbeddingFile):
@@ -74,19 +74,20 @@ class PytorchFile(EmbeddingFile):
         end = self.rows if stop is None else stop
         # Pages once touched stay in memory as long as the file is mapped, so it is not for long.
         span = max(rows, _MAPPED_BYTES // (self.dimension * self.dtype.itemsize))
-        for begin in range(start, end, span):
-            with open_tensors(self.path) as tensors:
-                tensor = tensors[self._name]
-                for first in range(begin, min(begin + span, end), rows):
-                    self._check_unchanged()  # before mapped pages are touched that may be gone
-                    block = _to_numpy(tensor[first : min(first + rows, begin + span, end)])
-                    # A copy: what is mapped must not outlive the file.
-                    yield np.array(block, self.native_dtype, order="C")
+        with _on_disk(self.path) as local:
+            for begin in range(start, end, span):
+                with open_tensors(self.path, local) as tensors:
+                    tensor = tensors[self._name]
+                    for first in range(begin, min(begin + span, end), rows):
+                        self._check_unchanged()  # before mapped pages are touched that may be gone
+                        block = _to_numpy(tensor[first : min(first + rows, begin + span, end)])
+                        # A copy: what is mapped must not outlive the file.
+                        yield np.array(block, self.native_dtype, order="C")
 
 
 @contextmanager
-def open_tensors(path: Place) -> Iterator[dict[str, Any]]:
-    """Every tensor of the file by its key."""
+def open_tensors(path: Place, local: str | None = None) -> Iterator[dict[str, Any]]:
+    """Every tensor of the file by its key; ``local`` is where it lies on this machine, if known."""
     try:
         import torch
     except ImportError as error:
@@ -94,8 +95,8 @@ def open_tensors(path: Place) -> Iterator[dict[str, Any]]:
             path, "reading .pt files needs torch: pip install 'vmf-toolkit[torch]'"
         ) from error
     try:
-        with _on_disk(path) as local:
-            yield _load(torch, path, local)
+        with nullcontext(local) if local else _on_disk(path) as found:
+            yield _load(torch, path, found)
     except (RuntimeError, OSError) as error:  # reading what the tensors map
         raise _damaged(path, error) from error
 

@@ -287,11 +287,14 @@ def find_files(place: Place) -> list[Place]:
     return found
 
 
-def _walk(folder: Place) -> Iterator[Place]:
+def _walk(folder: Place, above: frozenset[str] = frozenset()) -> Iterator[Place]:
     endings = tuple(extensions())
+    if isinstance(folder, Path):
+        above |= {os.path.realpath(folder)}
     for place, is_a_folder in entries(folder):
         if is_a_folder and _store_format(place) is None:
-            yield from _walk(place)
+            if os.path.realpath(place) not in above:  # else a link that leads back
+                yield from _walk(place, above)
         elif is_a_folder or (
             place.name.lower().endswith(endings) and not place.name.lower().endswith(_BESIDE)
         ):
