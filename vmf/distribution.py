@@ -20,6 +20,7 @@ from vmf.estimation.rows import (
     as_rows,
     block_slices,
     dispersion_of_each,
+    is_dask,
     unit_norm_tolerance,
 )
 from vmf.estimation.statistics import SufficientStatistics
@@ -196,7 +197,8 @@ class VonMisesFisher:
         Returns
         -------
         (...) float64
-            For a single vector, a scalar. On the device of `x` where that is a CuPy array.
+            For a single vector, a scalar. On the device of `x` where that is a CuPy array; a dask
+            array for one of rows.
 
         Raises
         ------
@@ -205,6 +207,11 @@ class VonMisesFisher:
         TypeError
             For elements that are not numbers.
         """
+        if is_dask(x):
+            from vmf.cluster.arrays import mapped
+
+            found: Vector = mapped(self, "logpdf", x)
+            return found
         points: Any = x if is_cupy(x) else np.asarray(x)
         if points.ndim == 0 or points.shape[-1] != self.dimension:
             raise ValueError(

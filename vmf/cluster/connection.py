@@ -33,7 +33,7 @@ def start(workers: int | None) -> Iterator[distributed.Client]:
             silence_logs=logging.CRITICAL,
             preload=["vmf.cluster.worker_process"],
         ) as cluster,
-        distributed.Client(cluster, set_as_default=False) as client,
+        distributed.Client(cluster) as client,
     ):
         yield client
 
@@ -56,9 +56,7 @@ def connect(address: str) -> Iterator[distributed.Client]:
         )
     with silence_logging_cmgr(logging.CRITICAL):
         try:
-            client = distributed.Client(
-                address, timeout=_SECONDS_TO_CONNECT, set_as_default=False, name="vmf"
-            )
+            client = distributed.Client(address, timeout=_SECONDS_TO_CONNECT, name="vmf")
         except (OSError, ValueError, ImportError) as error:
             raise ClusterError(
                 f"the scheduler {address} cannot be reached ({error}); is it running there, and is"

@@ -61,6 +61,11 @@ class RowSums(NamedTuple):
     squared_norms: Vector
 
 
+def is_dask(array: Any) -> bool:
+    """Whether `array` is a dask array; dask is not imported to find out."""
+    return type(array).__module__.startswith("dask.array")
+
+
 def unit_norm_tolerance(dtype: np.dtype[Any]) -> float:
     """Largest | |x| - 1 | at which a row stored in `dtype` still counts as of unit length."""
     return 1e-3 if dtype == np.float16 else 1e-5

@@ -38,6 +38,7 @@ from vmf.estimation.rows import (
     as_weights,
     dispersion_of_each,
     find_fault,
+    is_dask,
     row_sums,
     scale_to_order_one,
     two_sum,
@@ -155,7 +156,7 @@ class SufficientStatistics:
         ----------
         X : (rows, dim) float16, float32, float64 or integers
             Need not be of unit length: only the directions count. A CuPy array is summed on its
-            device.
+            device, a dask array chunk by chunk where dask computes.
         weights : (rows,) numbers, optional
             Finite and >= 0.
         on_bad_rows : {"error", "skip"}
@@ -176,6 +177,10 @@ class SufficientStatistics:
             from vmf.estimation._cupy_rows import statistics_of
 
             return statistics_of(X, weights, on_bad_rows, first_row)
+        if is_dask(X):
+            from vmf.cluster.arrays import statistics_of as of_chunks
+
+            return of_chunks(X, weights, on_bad_rows, first_row)
         rows = as_rows(X)
         return _of_rows(
             rows,
@@ -290,6 +295,10 @@ def statistics_by_class(
         As `from_rows`; also when there is not one label a row.
     """
     policy = _checked_policy(on_bad_rows)
+    if is_dask(X):
+        from vmf.cluster.arrays import statistics_by_class_of
+
+        return statistics_by_class_of(X, labels, weights, policy, first_row, initial)
     count, statistics_of_rows = _parts(X, weights, policy, first_row)
     # A CuPy array's own conversion: NumPy's is refused, since it would hide the copy.
     label_array = labels.get() if is_cupy(labels) else np.asarray(labels)  # type: ignore[union-attr]

@@ -36,7 +36,8 @@ def beside(values: Any, array: Any) -> Any:
     if xp.__name__ == "torch":
         return xp.as_tensor(np.ascontiguousarray(values), device=array.device)
     if xp is np:
-        return np.asarray(values)
+        # What comes from another process may begin at any byte, and products round otherwise then.
+        return np.require(values, requirements="A")
     with array.device:
         return xp.asarray(values)
 

@@ -19,7 +19,7 @@ from vmf.models.concentrations import Concentrations
 from vmf.models.densities import evaluate, log_expected_likelihood, plug_in_densities
 from vmf.models.input import direction_rows, enough_rows, row_weights
 from vmf.models.labelled import labelled_statistics
-from vmf.models.posterior import DirectionModel, ZeroRows
+from vmf.models.posterior import DirectionModel, ZeroRows, of_each_row
 from vmf.models.rows import DirectionRows
 
 Vector = npt.NDArray[np.float64]
@@ -141,11 +141,13 @@ class VMFClassifier(ClassifierMixin, DirectionModel):
         self._solve(self._add(earlier, X, y, sample_weight, reset=not earlier))
         return self
 
+    @of_each_row
     def decision_function(self, X: Any) -> Any:
         """Return log(prior p(x_i | class)), (n, classes); for two classes the log-odds of the second, (n,)."""
         joint = self._joint(X)
         return joint[:, 1] - joint[:, 0] if joint.shape[1] == 2 else joint
 
+    @of_each_row
     def predict(self, X: Any) -> Any:
         """Return the most probable class of each row, (n,); a NumPy array of the labels' type."""
         most_probable = to_numpy(self._most_probable(X))

@@ -10,8 +10,9 @@ after):  W - |S| = sum_i w_i r_i (1 - cos(x_i, m)) - |S| |m' - m|^2 / 2.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -90,8 +91,53 @@ def expectation(
     uniforms : (n,) float64
         Uniform random numbers, for "stochastic".
     """
-    means = directions.mean_directions
-    count, dim = means.shape
+    sums = rows.reduce(
+        _sums,
+        _added,
+        (sample_weight, uniforms),
+        directions=directions,
+        assignment=assignment,
+        precision=precision,
+    )
+    statistics = merged_statistics(
+        sums.weights, sums.weights2, sums.vectors, sums.dispersions, directions.mean_directions
+    )
+    objective = float(sample_weight @ sums.log_densities / sample_weight.sum())
+    return Pass(statistics, sums.log_densities, objective)
+
+
+class _Sums(NamedTuple):
+    """Sums over rows: of shares and their squares (K,), shares times rows (K, dim) and shares times
+    1 - cos (K,) or None; and the log-density of each."""
+
+    weights: Vector
+    weights2: Vector
+    vectors: npt.NDArray[np.float64]
+    dispersions: Vector | None
+    log_densities: Vector
+
+
+def _added(parts: Sequence[_Sums]) -> _Sums:
+    weights, weights2, vectors, dispersions, _ = parts[0]
+    for part in parts[1:]:
+        weights, weights2 = weights + part.weights, weights2 + part.weights2
+        vectors = vectors + part.vectors
+        if dispersions is not None and part.dispersions is not None:
+            dispersions = dispersions + part.dispersions
+    densities = np.concatenate([part.log_densities for part in parts])
+    return _Sums(weights, weights2, vectors, dispersions, densities)
+
+
+def _sums(
+    rows: DirectionRows,
+    sample_weight: Vector,
+    uniforms: Vector | None,
+    *,
+    directions: Directions,
+    assignment: Assignment,
+    precision: Precision,
+) -> _Sums:
+    count, dim = directions.mean_directions.shape
     wide = precision.wide or rows.own_dtype == "float64"
     plain = bool((sample_weight == 1).all())
     sums = np.zeros((count, dim))
@@ -113,9 +159,7 @@ def expectation(
         if dispersions is not None:
             dispersions += to_numpy(xp.einsum("ik,ik->k", weighted, distance))
         sums += block.sums(weighted)
-    statistics = merged_statistics(weights, weights2, sums, dispersions, means)
-    objective = float(sample_weight @ log_densities / sample_weight.sum())
-    return Pass(statistics, log_densities, objective)
+    return _Sums(weights, weights2, sums, dispersions, log_densities)
 
 
 class _Joint:

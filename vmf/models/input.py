@@ -10,7 +10,7 @@ import numpy.typing as npt
 from sklearn.utils.validation import validate_data
 
 from vmf.estimation import DegenerateFitError
-from vmf.estimation.rows import as_weights
+from vmf.estimation.rows import as_weights, is_dask
 from vmf.models.arrays import dtype_name, namespace, to_numpy
 from vmf.models.concentrations import Concentrations
 from vmf.models.rows import DirectionRows
@@ -29,7 +29,7 @@ def direction_rows(estimator: Any, X: Any, *, reset: bool = False) -> DirectionR
     """
     if estimator.zero_rows not in ("skip", "error"):
         raise ValueError(f"zero_rows is {estimator.zero_rows!r}; expected 'skip' or 'error'")
-    if namespace(X) is np:
+    if namespace(X) is np and not is_dask(X):
         X = validate_data(
             estimator,
             X,
@@ -57,7 +57,10 @@ def direction_rows(estimator: Any, X: Any, *, reset: bool = False) -> DirectionR
 
 
 def _read(estimator: Any, X: Any) -> DirectionRows:
-    rows = DirectionRows(X, zero_rows_allowed=estimator.zero_rows == "skip")
+    kind = DirectionRows
+    if is_dask(X):
+        from vmf.cluster.direction_rows import SpreadRows as kind
+    rows = kind(X, zero_rows_allowed=estimator.zero_rows == "skip")
     if rows.zero is not None:
         warnings.warn(
             f"{int(rows.zero.sum())} rows of X are zero, the first of them row "

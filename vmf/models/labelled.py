@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -32,6 +33,19 @@ def labelled_statistics(
     sample_weight : (n,) float64
         How many rows each row stands for: 2 is the row twice, 0 is no row.
     """
+    return rows.reduce(_statistics, _added, (codes, sample_weight), count=count)
+
+
+def _added(parts: Sequence[list[SufficientStatistics]]) -> list[SufficientStatistics]:
+    total = list(parts[0])
+    for part in parts[1:]:
+        total = [one + other for one, other in zip(total, part, strict=True)]
+    return total
+
+
+def _statistics(
+    rows: DirectionRows, codes: Codes, sample_weight: Vector, *, count: int
+) -> list[SufficientStatistics]:
     if not rows.sparse and namespace(rows.array).__name__ != "torch":
         return _by_compiled_sums(rows, codes, count, sample_weight)
     found = _by_products(rows, codes, count, sample_weight, None)

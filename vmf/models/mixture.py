@@ -30,7 +30,7 @@ from vmf.models.densities import plug_in_densities
 from vmf.models.em import ExpectationMaximisation, Settings, State, given_directions
 from vmf.models.expectation import Assignment
 from vmf.models.input import direction_rows, enough_rows, repetitions, row_weights
-from vmf.models.posterior import DirectionModel, ZeroRows
+from vmf.models.posterior import DirectionModel, ZeroRows, of_each_row
 from vmf.models.rows import DirectionRows
 from vmf.models.starts import STARTS
 
@@ -123,8 +123,10 @@ class VMFMixture(DensityMixin, DirectionModel):
 
     Notes
     -----
-    X may be a NumPy array, a SciPy sparse matrix, a CuPy array or a torch tensor; results for the last two are of their
-    kind and on their device. float16 and read-only memory maps are read in blocks, without a copy of the whole.
+    X may be a NumPy array, a SciPy sparse matrix, a CuPy array, a torch tensor or a dask array; results for the last
+    three are of their kind (and on their device). A dask array is read once for each iteration and once before, where
+    dask computes; parameters and some numbers a row are kept here.
+    float16 and read-only memory maps are read in blocks, without a copy of the whole.
     `sample_weight` says how many rows a row stands for.
 
     Examples
@@ -213,6 +215,7 @@ class VMFMixture(DensityMixin, DirectionModel):
         """Return the probability of each component given the row, (n, K); for two components or more."""
         return super().predict_proba(X)
 
+    @of_each_row
     def predict(self, X: Any) -> Any:
         """Return the most probable component of each row, (n,)."""
         return self._most_probable(X)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any, Literal
 
 import numpy as np
@@ -10,12 +12,27 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
+from vmf.estimation.rows import is_dask
 from vmf.models.arrays import beside, namespace
 from vmf.models.densities import log_sum_exp
 from vmf.models.input import direction_rows
 from vmf.models.rows import DirectionRows
 
 ZeroRows = Literal["skip", "error"]
+
+
+def of_each_row(method: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """Let a method that gives something for each row of X take dask arrays, and give one."""
+
+    @wraps(method)
+    def of_rows(self: Any, X: Any) -> Any:
+        if not is_dask(X):
+            return method(self, X)
+        from vmf.cluster.arrays import mapped
+
+        return mapped(self, method.__name__, X)
+
+    return of_rows
 
 
 class DirectionModel(BaseEstimator):
@@ -33,6 +50,7 @@ class DirectionModel(BaseEstimator):
         """Log of the weights of components or classes, (K,)."""
         raise NotImplementedError
 
+    @of_each_row
     def log_density(self, X: Any) -> Any:
         """Return the log-density of every row under every component or class, (n, K), in nats."""
         rows = self._checked(X)
@@ -41,16 +59,19 @@ class DirectionModel(BaseEstimator):
             densities[beside(rows.zero, densities)] = np.nan
         return densities
 
+    @of_each_row
     def score_samples(self, X: Any) -> Any:
         """Return log p(x_i), over all components or classes, (n,), in nats; higher = more in-distribution."""
         densities = self.log_density(X)
         return log_sum_exp(densities + beside(self._log_weights(), densities))
 
+    @of_each_row
     def predict_log_proba(self, X: Any) -> Any:
         """Return the log of the probability of each component or class given the row, (n, K)."""
         joint = self._joint(X)
         return joint - log_sum_exp(joint)[:, None]
 
+    @of_each_row
     def predict_proba(self, X: Any) -> Any:
         """Return the probability of each component or class given the row, (n, K)."""
         log_proba = self.predict_log_proba(X)

@@ -6,8 +6,8 @@ multiplied by 1/|x_i| afterwards, which costs n K instead of n p and leaves read
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,7 @@ from vmf.estimation.rows import (
 from vmf.models.arrays import beside, cast, dtype_name, namespace, to_numpy
 
 Vector = npt.NDArray[np.float64]
+Found = TypeVar("Found")
 
 # A block of rows is read by two matrix products, the second time from cache.
 _BLOCK_BYTES = 1 << 23
@@ -130,10 +131,21 @@ class DirectionRows:
             found = np.asarray(self.array[chosen], dtype=np.float64)
         else:
             found = to_numpy(cast(self.array[beside(chosen, self.array)], "float64"))
-        found = scale_to_order_one(found)
-        lengths = np.linalg.norm(found, axis=1, keepdims=True)
-        unit: Vector = found / np.where(lengths == 0, 1.0, lengths)
-        return unit
+        return unit_directions(found)
+
+    def reduce(
+        self,
+        function: Callable[..., Found],
+        merge: Callable[[Sequence[Found]], Found],
+        beside: Sequence[Any] = (),
+        **fixed: Any,
+    ) -> Found:
+        """Return `function(rows, *beside, **fixed)`.
+
+        Rows that lie in several places (`vmf.cluster`) give it for each, with its part of the
+        arrays (n,) in `beside`, and `merge` of the results, which it takes in order.
+        """
+        return function(self, *beside, **fixed)
 
     def _unit_block(self, start: int, part: slice, like: Any) -> Block:
         unit = self.directions(np.arange(part.start, min(part.stop, self.count)))
@@ -152,6 +164,14 @@ class DirectionRows:
             if not (zero_rows_allowed and not values.any()):
                 norms[index] = _norm_of_odd_row(int(index), values.astype(np.float64))
         return norms
+
+
+def unit_directions(rows: Vector) -> Vector:
+    """Return float64 rows divided by their norms, zero ones as they are."""
+    scaled = scale_to_order_one(rows)
+    lengths = np.linalg.norm(scaled, axis=1, keepdims=True)
+    unit: Vector = scaled / np.where(lengths == 0, 1.0, lengths)
+    return unit
 
 
 def _is_sparse(X: Any) -> bool:
