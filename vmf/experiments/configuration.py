@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
 
 _SUFFIXES = (".yaml", ".yml")
+_DEEPEST = 20
+_LONGEST = 1000
 
 
 def shipped_folder() -> Path:
@@ -89,24 +91,51 @@ def _path_of(name_or_file: str | os.PathLike[str]) -> Path:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    import yaml
-
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise ExperimentError(f"{path}: cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
         raise ExperimentError(f"{path}: is not a UTF-8 text file") from error
+    values = _parsed(text, path.name)
+    if not isinstance(values, dict):
+        raise ExperimentError(f"{path.name}: should hold a mapping of keys to values")
+    return values
+
+
+def _parsed(text: str, source: str) -> Any:
+    """The values of a YAML text, of plain types only; ExperimentError.
+
+    Aliases are refused: no configuration needs one, and a few lines of them stand for more values
+    than any memory holds.
+    """
+    import yaml
+
+    begin = (yaml.BlockMappingStartToken, yaml.BlockSequenceStartToken,
+             yaml.FlowMappingStartToken, yaml.FlowSequenceStartToken)  # fmt: skip
+    end = (yaml.BlockEndToken, yaml.FlowMappingEndToken, yaml.FlowSequenceEndToken)
+    depth = 0
     try:
-        values = yaml.safe_load(text)
+        for token in yaml.scan(text):
+            depth += isinstance(token, begin) - isinstance(token, end)
+            problem = None
+            if isinstance(token, yaml.AliasToken):
+                problem = f"*{token.value} is an alias; write the value itself"
+            elif depth > _DEEPEST:
+                problem = "is nested too deeply for a configuration"
+            if problem:
+                raise ExperimentError(f"{source}: line {token.start_mark.line + 1}: {problem}")
+        return yaml.safe_load(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" line {mark.line + 1}:" if mark else ""
         problem = getattr(error, "problem", None) or "is not YAML"
-        raise ExperimentError(f"{path.name}:{where} {problem}") from error
-    if not isinstance(values, dict):
-        raise ExperimentError(f"{path.name}: should hold a mapping of keys to values")
-    return values
+        raise ExperimentError(f"{source}:{where} {problem}") from error
+    except (ValueError, OverflowError, TypeError, KeyError, IndexError, AttributeError) as error:
+        # What the parser makes of 2001-99-99, of a number of 5000 digits and of "0b".
+        if isinstance(error, ExperimentError):
+            raise
+        raise ExperimentError(f"{source}: holds a value that cannot be read ({error})") from error
 
 
 def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -120,16 +149,13 @@ def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _parse_override(text: str) -> tuple[tuple[str, ...], Any]:
-    import yaml
-
+    if len(text) > _LONGEST:
+        raise ExperimentError(f"--set {text[:40]}...: is longer than any value can be")
     key, equals, value = text.partition("=")
     keys = tuple(key.strip().split("."))
     if not equals or not all(keys):
         raise ExperimentError(f"--set {text}: write KEY=VALUE, with dots for nested keys")
-    try:
-        return keys, yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise ExperimentError(f"--set {text}: the value is not YAML") from error
+    return keys, _parsed(value, f"--set {text}")
 
 
 def _set(values: dict[str, Any], keys: tuple[str, ...], value: Any, text: str) -> None:
@@ -164,9 +190,9 @@ def _validated(
     from vmf.experiments.registry import EXPERIMENTS
 
     kind = values.get("experiment")
-    if kind not in EXPERIMENTS:
+    if not isinstance(kind, str) or kind not in EXPERIMENTS:
         raise ExperimentError(
-            f"{file}: experiment: should be one of {', '.join(EXPERIMENTS)}, not {kind!r}"
+            f"{file}: experiment: should be one of {', '.join(EXPERIMENTS)}, not {_shown(kind)}"
         )
     model = EXPERIMENTS[kind].schema()
     try:
@@ -196,9 +222,14 @@ def _first_problem(
     else:
         problem = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
         if not isinstance(first["input"], dict):
-            problem += f", not {first['input']!r}"
+            problem += f", not {_shown(first['input'])}"
     more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
     return f"{place}: {key + ': ' if key else ''}{problem}{more}"
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def _source(problem: Mapping[str, Any], origin: Mapping[tuple[str, ...], str]) -> str | None:
