@@ -83,6 +83,8 @@ def served(tmp_path):
 def test_http(served, tmp_path):
     np.save(tmp_path / "x.npy", ROWS)
     np.testing.assert_array_equal(read(f"{served}/x.npy"), ROWS)
+    write_again(tmp_path / "x.npz")
+    np.testing.assert_array_equal(read(f"{served}/x.npz"), ROWS)
     with pytest.raises(EmbeddingError, match=r"/none\.npy: (does not exist|cannot be read)"):
         open_embeddings(f"{served}/none.npy")
 
@@ -116,6 +118,22 @@ def test_a_bucket(tmp_path, monkeypatch):
     assert [one.count for one in load_model(target).statistics] == [15, 15]
     with pytest.raises(EmbeddingError, match=r"s3://bucket/none\.npy: does not exist"):
         open_embeddings("s3://bucket/none.npy")
+
+
+def test_a_connection_that_breaks_is_one_line(monkeypatch):
+    fsspec = pytest.importorskip("fsspec")
+    memory = fsspec.filesystem("memory")
+    with memory.open("/broken.npy", "wb") as stream:
+        np.save(stream, ROWS)
+    chunks = open_embeddings("memory://broken.npy").chunks(rows=7)
+    next(chunks)
+
+    def broken(*arguments):
+        raise TimeoutError("timed out")
+
+    monkeypatch.setattr("fsspec.implementations.memory.MemoryFile.read", broken, raising=False)
+    with pytest.raises(EmbeddingError, match=r"memory://broken.npy: cannot be read .timed out"):
+        list(chunks)
 
 
 def test_a_member_of_an_archive(tmp_path):

@@ -9,8 +9,11 @@ to the disk, so no name in an archive can lead out of it; one that tries is refu
 from __future__ import annotations
 
 import glob
+import io
 import os
 import re
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -100,9 +103,56 @@ def find_place(source: str | os.PathLike[str]) -> Place:
 def open_binary(place: Place) -> FileIO:
     """Open for reading; the stream can seek."""
     if isinstance(place, RemoteFile):
-        with remote_errors(place.url):
-            return cast(FileIO, place.filesystem.open(place.path, "rb"))
+        return cast(FileIO, _RemoteStream(place))
     return open(place, "rb", buffering=0)
+
+
+class _RemoteStream(io.RawIOBase):
+    """A file behind a URL, whose errors name it."""
+
+    def __init__(self, place: RemoteFile) -> None:
+        self._url = place.url
+        with remote_errors(place.url):
+            self._stream = _open_remote(place)
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        with remote_errors(self._url):
+            return cast(bytes, self._stream.read(size))
+
+    def readinto(self, buffer: Any, /) -> int:
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        with remote_errors(self._url):
+            return int(self._stream.seek(offset, whence))
+
+    def tell(self) -> int:
+        return int(self._stream.tell())
+
+    def close(self) -> None:
+        if not self.closed and hasattr(self, "_stream"):
+            self._stream.close()
+        super().close()
+
+
+def _open_remote(place: RemoteFile) -> Any:
+    protocol = place.url.partition("://")[0]
+    if protocol in ("http", "https") and not place.filesystem.info(place.path).get("partial"):
+        # A server that only sends whole files: a copy, for readers jump about.
+        copy = tempfile.TemporaryFile()  # noqa: SIM115 - the stream that is given back
+        with place.filesystem.open(place.path, "rb", block_size=0) as whole:
+            shutil.copyfileobj(whole, copy, 1 << 20)
+        copy.seek(0)
+        return copy
+    return place.filesystem.open(place.path, "rb")
 
 
 def identify(place: Place) -> Identity:
