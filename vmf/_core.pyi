@@ -46,3 +46,8 @@ def exact_row_sums(
     lower: npt.NDArray[np.int64],
     squared_norms: npt.NDArray[np.float64],
 ) -> None: ...
+def unit_rows(
+    rows: npt.NDArray[Any],
+    units: npt.NDArray[np.float64],
+    squared_norms: npt.NDArray[np.float64],
+) -> None: ...

@@ -174,7 +174,28 @@ VMF_CLONES void exact_row_sums_double(const double* rows, std::ptrdiff_t count, 
 }
 
 template <class Float>
+inline void scale_rows(const Float* rows, std::ptrdiff_t count, std::ptrdiff_t dimension, double* units, double* norms) {
+    for (std::ptrdiff_t i = 0; i < count; ++i) {
+        const Float* row = rows + i * dimension;
+        double* unit = units + i * dimension;
+        norms[i] = squared_norm(row, dimension);
+        const double scale = 1.0 / std::sqrt(norms[i]);
+        for (std::ptrdiff_t j = 0; j < dimension; ++j) unit[j] = scale * static_cast<double>(row[j]);
+    }
+}
+
+VMF_CLONES void unit_rows_float(const float* rows, std::ptrdiff_t count, std::ptrdiff_t dimension, double* units,
+                                double* norms) {
+    scale_rows(rows, count, dimension, units, norms);
+}
+VMF_CLONES void unit_rows_double(const double* rows, std::ptrdiff_t count, std::ptrdiff_t dimension, double* units,
+                                 double* norms) {
+    scale_rows(rows, count, dimension, units, norms);
+}
+
+template <class Float>
 using Matrix = nb::ndarray<const Float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using Units = nb::ndarray<double, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Column = nb::ndarray<double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Whole = nb::ndarray<std::int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Weights = nb::ndarray<const double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
@@ -210,6 +231,17 @@ void checked_exact(Sum sum_rows, const Matrix<Float>& rows, Whole& upper, Whole&
     }
     nb::gil_scoped_release released;
     sum_rows(rows.data(), count, dimension, upper.data(), lower.data(), norms.data());
+}
+
+template <class Float, class Scale>
+void checked_units(Scale scale_rows_of, const Matrix<Float>& rows, Units& units, Column& norms) {
+    const auto count = static_cast<std::ptrdiff_t>(rows.shape(0));
+    const auto dimension = static_cast<std::ptrdiff_t>(rows.shape(1));
+    if (units.shape(0) != rows.shape(0) || units.shape(1) != rows.shape(1) || norms.shape(0) != rows.shape(0)) {
+        throw nb::value_error("units: the shape of rows; squared_norms: one a row");
+    }
+    nb::gil_scoped_release released;
+    scale_rows_of(rows.data(), count, dimension, units.data(), norms.data());
 }
 
 }  // namespace
@@ -248,4 +280,13 @@ void add_accumulate(nb::module_& m) {
           },
           nb::arg("rows").noconvert(), nb::arg("upper").noconvert(), nb::arg("lower").noconvert(),
           nb::arg("squared_norms").noconvert());
+    const char* unit_doc =
+        "Write x_i/|x_i| to units and sum_j x_ij^2 to squared_norms.\n\n"
+        "rows (n, dim) float32 or float64, C order; units (n, dim) and squared_norms (n,) float64. Releases the GIL.";
+    m.def("unit_rows",
+          [](Matrix<float> rows, Units units, Column norms) { checked_units(unit_rows_float, rows, units, norms); },
+          nb::arg("rows").noconvert(), nb::arg("units").noconvert(), nb::arg("squared_norms").noconvert(), unit_doc);
+    m.def("unit_rows",
+          [](Matrix<double> rows, Units units, Column norms) { checked_units(unit_rows_double, rows, units, norms); },
+          nb::arg("rows").noconvert(), nb::arg("units").noconvert(), nb::arg("squared_norms").noconvert());
 }

@@ -23,6 +23,7 @@ from vmf.estimation.rows import (
     OnBadRows,
     find_fault,
     scale_to_order_one,
+    scaled_rows,
     unit_norm_tolerance,
     usable_norms,
 )
@@ -349,21 +350,18 @@ def unit_rows(rows: FloatRows, on_bad_rows: OnBadRows, first_row: int) -> tuple[
     A row without a direction becomes NaN, or raises BadRowError unless ``on_bad_rows`` is "skip".
     What counts as bad and as off unit length is decided by the functions that fitting uses.
     """
-    block = rows.astype(np.float64)
-    with np.errstate(over="ignore", invalid="ignore"):
-        squared = np.einsum("ij,ij->i", block, block)
-    off_unit = np.abs(np.sqrt(squared) - 1.0) > unit_norm_tolerance(rows.dtype)
+    units, squared = scaled_rows(rows)
+    with np.errstate(invalid="ignore"):
+        off_unit = np.abs(np.sqrt(squared) - 1.0) > unit_norm_tolerance(rows.dtype)
     for index in np.flatnonzero(~usable_norms(squared)):
-        fault = find_fault(block[index])
+        row = rows[index : index + 1].astype(np.float64)
+        fault = find_fault(row[0])
         if fault is None:  # squares overflow or underflow, the direction is fine
-            block[index] = scale_to_order_one(block[index : index + 1])[0]
-            squared[index] = block[index] @ block[index]
+            units[index], _ = scaled_rows(scale_to_order_one(row))
             off_unit[index] = True
         elif on_bad_rows == "error":
             raise BadRowError(first_row + int(index), *fault)
         else:
-            block[index] = np.nan
-            squared[index] = np.nan
+            units[index] = np.nan
             off_unit[index] = False
-    block /= np.sqrt(squared)[:, np.newaxis]
-    return block, int(off_unit.sum())
+    return units, int(off_unit.sum())

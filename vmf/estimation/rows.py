@@ -168,6 +168,14 @@ def row_sums(rows: Rows, weights: Vector | None) -> RowSums:
     return sums
 
 
+def scaled_rows(rows: Rows) -> tuple[Vector, Vector]:
+    """Return x_i / |x_i|, (n, dim), and the squared norms, (n,), as `row_sums` finds them."""
+    units, squared_norms = np.empty(rows.shape), np.empty(len(rows))
+    for part, block in _blocks(rows):
+        _core.unit_rows(block, units[part], squared_norms[part])
+    return units, squared_norms
+
+
 def _blocks(rows: Rows) -> Iterator[tuple[slice, Rows]]:
     """`rows` as the extension reads them: float32 or float64 in C order."""
     if rows.dtype != np.float16 and rows.flags.c_contiguous and rows.flags.aligned:
