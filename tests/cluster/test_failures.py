@@ -258,8 +258,10 @@ def test_a_run_killed_at_random_moments_ends_with_the_same_bits(folder, files, c
     assert numbers(load_model(folder / "m.safetensors")) == numbers(here)
 
 
-@pytest.mark.parametrize("whole_group", [False, True])
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code", "whole_group"),
+    [(signal.SIGINT, 130, True), (signal.SIGTERM, 143, False)],
+)
 def test_a_signal_ends_the_workers_too_and_keeps_what_was_done(
     folder, command, number, code, whole_group
 ):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -39,14 +40,13 @@ def test_blocks_of_any_size_give_the_same_bits(
     assert numbers(fit_files(few, labels=found, client=client)) == numbers(here)
 
 
-@LABELS
 @pytest.mark.parametrize("workers", [1, 4])
 @pytest.mark.usefixtures("small_blocks")
-def test_any_number_of_workers_gives_the_same_bits(folder, files, labels, workers):
-    here = fit_files(files, labels=label_files(folder, labels))
+def test_any_number_of_workers_gives_the_same_bits(folder, files, workers):
     with open_client(workers=workers) as client:
-        there = fit_files(files, labels=label_files(folder, labels), client=client)
-    assert numbers(there) == numbers(here)
+        for labels in ([], [folder / "y.npy"]):
+            there = fit_files(files, labels=labels, client=client)
+            assert numbers(there) == numbers(fit_files(files, labels=labels))
 
 
 def test_the_command_gives_the_same_bits_as_without_workers(client, folder, files):
@@ -99,6 +99,15 @@ def test_a_file_that_a_worker_does_not_find_is_named(client, files, monkeypatch)
     files[1].unlink()
     with pytest.raises(EmbeddingError, match=r"b\.npy: does not exist \(on the machine .+\)$"):
         fit_files(files, client=client)
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_a_file_that_changes_between_two_blocks_is_an_error(client, files):
+    def touch(done: int, total: int) -> None:
+        os.utime(files[0], ns=(1, 1))
+
+    with pytest.raises(EmbeddingError, match=r"a\.npy: changed while it was read"):
+        fit_files(files, client=client, progress=touch)
 
 
 @pytest.mark.usefixtures("small_blocks")

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+import dask
 import distributed
 from distributed.utils import silence_logging_cmgr
 
@@ -14,6 +15,12 @@ from vmf.cluster.errors import ClusterError
 from vmf.embeddings.errors import EmbeddingError
 
 _SECONDS_TO_CONNECT = 15
+
+# Workers use the memory of one chunk for the next, as this process does, instead of giving it back.
+_KEEP_PAGES = {
+    "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": str(1 << 28),
+    "distributed.nanny.pre-spawn-environ.MALLOC_MMAP_THRESHOLD_": str(1 << 25),
+}
 _SECONDS_FOR_WORKERS = 60
 
 
@@ -23,6 +30,7 @@ def start(workers: int | None) -> Iterator[distributed.Client]:
     if workers is None or workers < 1:
         raise EmbeddingError(None, f"--workers is {workers}; it must be at least 1")
     with (
+        dask.config.set(_KEEP_PAGES),
         distributed.LocalCluster(
             n_workers=workers,
             threads_per_worker=1,

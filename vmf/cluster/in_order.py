@@ -83,6 +83,8 @@ def in_order(
                     raise bad_row(file, result)
                 if isinstance(result, EmbeddingError):
                     raise _as_given(file, block, result)
+                if block.stop == file.rows:
+                    file.check_unchanged()
                 yield block, result
     finally:
         if waiting and client.status == "running":

@@ -176,7 +176,7 @@ class EmbeddingFile(ABC):
         for block in self.read_blocks(rows, start, end):
             # Over a network, asking takes longer than reading a chunk: there, once at the end.
             if start > first and not isinstance(self.path, RemoteFile):
-                self._check_unchanged()
+                self.check_unchanged()
             kept = block if stop is None or end is None else block[: end - start]
             yield start, self._scaled(start, kept)
             start += len(kept)
@@ -184,9 +184,10 @@ class EmbeddingFile(ABC):
                 break
         if known is not None and start != end:
             raise EmbeddingError(self.path, f"ended after {start} rows where {known} were promised")
-        self._check_unchanged()
+        self.check_unchanged()
 
-    def _check_unchanged(self) -> None:
+    def check_unchanged(self) -> None:
+        """Raise EmbeddingError unless the file is still the one that was opened."""
         if self.identify() != self._identity:
             raise EmbeddingError(
                 self.path, "changed while it was read; wait until it is complete and run again"

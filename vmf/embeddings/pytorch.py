@@ -79,7 +79,7 @@ class PytorchFile(EmbeddingFile):
                 with open_tensors(self.path, local) as tensors:
                     tensor = tensors[self._name]
                     for first in range(begin, min(begin + span, end), rows):
-                        self._check_unchanged()  # before mapped pages are touched that may be gone
+                        self.check_unchanged()  # before mapped pages are touched that may be gone
                         block = _to_numpy(tensor[first : min(first + rows, begin + span, end)])
                         # A copy: what is mapped must not outlive the file.
                         yield np.array(block, self.native_dtype, order="C")
