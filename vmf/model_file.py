@@ -68,6 +68,8 @@ class Model:
         Which estimator gave ``concentration``.
     sources : tuple of str
         Names, without folders, of the files that were read.
+    left_out : tuple of str
+        A line for each file that could not be read and was left out on request: its name and why.
     toolkit_version : str
         Version that fitted the model.
     kind : {"classes", "components"}
@@ -86,6 +88,7 @@ class Model:
     statistics: tuple[SufficientStatistics, ...]
     estimator: str
     sources: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
     toolkit_version: str = ""
     kind: str = "classes"
 
@@ -153,6 +156,7 @@ def save_model(model: Model, path: PathLike) -> None:
         "dimension": model.dimension,
         "classes": list(model.classes),
         "sources": [Path(source).name for source in model.sources],
+        "left_out": [_without_folder(line) for line in model.left_out],
         "kind": model.kind,
     }
     contents = save(
@@ -161,6 +165,12 @@ def save_model(model: Model, path: PathLike) -> None:
     )
     with atomic_output(path) as temporary:
         temporary.write_bytes(contents)
+
+
+def _without_folder(line: str) -> str:
+    """The line about a file without the folder that it was in, which is nobody else's business."""
+    path, colon, problem = line.partition(": ")
+    return Path(path).name + colon + problem
 
 
 def is_model_file(path: PathLike) -> bool:
@@ -261,6 +271,7 @@ def _description(path: Path, metadata: Mapping[str, str] | None) -> dict[str, An
         if description.get("kind", "classes") not in KINDS:
             raise ValueError("kind")
         texts = [description["estimator"], description["toolkit_version"], *description["sources"]]
+        texts += description.setdefault("left_out", [])  # models of version 0.1 have none
         if not all(isinstance(text, str) for text in texts):
             raise ValueError("text")
     except ModelFileError:
@@ -298,6 +309,7 @@ def _assemble(description: Mapping[str, Any], tensors: Mapping[str, FloatArray])
         statistics=tuple(statistics),
         estimator=description["estimator"],
         sources=tuple(description["sources"]),
+        left_out=tuple(description["left_out"]),
         toolkit_version=description["toolkit_version"],
         kind=description.get("kind", "classes"),
     )

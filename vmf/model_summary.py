@@ -68,6 +68,9 @@ def cautions(model: Model, summary: list[ClassSummary]) -> list[str]:
     skipped = sum(one.skipped for one in summary)
     if skipped:
         said.append(f"{skipped} rows held NaN or infinity or were zero and were skipped.")
+    if model.left_out:
+        said.append(f"{len(model.left_out)} files could not be read and were left out:")
+        said += model.left_out
     high = [o for o in summary if o.interval and o.concentration > o.interval[1]]
     if model.estimator == "mle" and high:
         whose = "kappa" if len(summary) == 1 else f"kappa of {len(high)} classes"

@@ -28,6 +28,20 @@ class BadRows(str, Enum):
     skip = "skip"
 
 
+class BadFilesPolicy(str, Enum):
+    """What to do with a file that cannot be read."""
+
+    error = "error"
+    skip = "skip"
+
+
+BadFiles = Annotated[
+    BadFilesPolicy,
+    typer.Option(
+        help="Files that are damaged, truncated or not what they are said to be: stop with an error,"
+        " or do without them and report which."
+    ),
+]
 Column = Annotated[
     str | None,
     typer.Option(

@@ -84,6 +84,7 @@ def model_as_json(
         "dimension": model.dimension,
         "estimator": model.estimator,
         "sources": list(model.sources),
+        "left_out": list(model.left_out),
         "toolkit_version": model.toolkit_version,
         "level": LEVEL,
         "classes": [

@@ -9,7 +9,18 @@ from typing import Annotated
 
 import typer
 
-from vmf.cli.options import BadRows, Cluster, Column, Json, Memory, Quiet, Scale, Workers
+from vmf.cli.options import (
+    BadFiles,
+    BadFilesPolicy,
+    BadRows,
+    Cluster,
+    Column,
+    Json,
+    Memory,
+    Quiet,
+    Scale,
+    Workers,
+)
 
 
 def score(
@@ -48,6 +59,7 @@ def score(
             " score.",
         ),
     ] = BadRows.error,
+    on_bad_files: BadFiles = BadFilesPolicy.error,
     memory: Memory = None,
     cluster: Cluster = None,
     workers: Workers = None,
@@ -91,6 +103,7 @@ def score(
             column=column,
             scale=None if scale is None else read_scale(scale),
             on_bad_rows=on_bad_rows.value,
+            on_bad_files=on_bad_files.value,
             memory=None if memory is None else MemoryBudget.parse(memory).total,
             progress=progress,
             client=client,
@@ -110,5 +123,8 @@ def score(
                 ("mean log-density", f"{done.mean_log_density:.8g}"),
                 ("mean cosine", f"{done.mean_cosine:.6f}"),
             ],
-            ["higher log_density and higher cosine = more in-distribution."],
+            [
+                "higher log_density and higher cosine = more in-distribution.",
+                *(f"left out: {line}" for line in done.left_out),
+            ],
         )

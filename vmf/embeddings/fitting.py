@@ -11,9 +11,10 @@ import numpy.typing as npt
 from vmf.embeddings.atomic_output import PathLike
 from vmf.embeddings.embedding_file import DEFAULT_CHUNK_BYTES, EmbeddingFile
 from vmf.embeddings.errors import EmbeddingError
-from vmf.embeddings.memory_budget import MemoryBudget
-from vmf.embeddings.registry import open_embeddings
-from vmf.embeddings.row_stream import row_stream
+from vmf.embeddings.left_out import LeftOut, OnBadFiles
+from vmf.embeddings.memory_budget import MemoryBudget, MemoryBudgetError
+from vmf.embeddings.registry import find_all, open_embeddings
+from vmf.embeddings.row_stream import Chunk, row_stream
 from vmf.estimation import (
     BadRowError,
     DegenerateFitError,
@@ -51,6 +52,7 @@ def fit_files(
     on_bad_rows: OnBadRows = "error",
     column: str | None = None,
     scale: npt.ArrayLike | None = None,
+    on_bad_files: OnBadFiles = "error",
     memory: int | None = None,
     progress: Progress | None = None,
     client: Client | None = None,
@@ -72,6 +74,9 @@ def fit_files(
         What to do with rows that hold NaN or infinity or are zero.
     column, scale
         See :func:`vmf.embeddings.open_embeddings`.
+    on_bad_files : {"error", "skip"}
+        "skip" does without files that cannot be read to their end, wherever the damage is: none of
+        their rows counts. ``model.left_out`` says which and why.
     memory : int, optional
         Bytes that this process may take in all, see
         :class:`vmf.embeddings.memory_budget.MemoryBudget`; by default what chunks of 8 MB (32 MB
@@ -92,32 +97,45 @@ def fit_files(
     EmbeddingError
         When a file, its labels or its rows cannot be fitted; one line that says where and why.
     """
-    groups = open_groups(paths, column, scale)
+    left_out = LeftOut() if on_bad_files == "skip" else None
+    groups = open_groups(paths, column, scale, left_out)
     files = [file for group in groups for file in group]
     found = labels_for(groups, labels) if labels else None
     total = sum(file.rows for file in files) if progress else 0
     statistics = nothing_read(files, found)
     running = statistics_so_far(
-        client, files, found, statistics, column, on_bad_rows, memory=memory
+        client, files, found, statistics, column, on_bad_rows, memory=memory, left_out=left_out
     )
     for done, so_far in running:
         statistics = so_far
         if progress:
             progress(done, total)
-    return fitted_model(files, found, statistics, estimator)
+    return fitted_model(files, found, statistics, estimator, left_out)
 
 
 def open_files(
-    paths: Sequence[PathLike], column: str | None = None, scale: npt.ArrayLike | None = None
+    paths: Sequence[PathLike],
+    column: str | None = None,
+    scale: npt.ArrayLike | None = None,
+    left_out: LeftOut | None = None,
 ) -> list[EmbeddingFile]:
     """The files of :func:`open_groups`, one after the other."""
-    return [file for group in open_groups(paths, column, scale) for file in group]
+    return [file for group in open_groups(paths, column, scale, left_out) for file in group]
 
 
 def open_groups(
-    paths: Sequence[PathLike], column: str | None = None, scale: npt.ArrayLike | None = None
+    paths: Sequence[PathLike],
+    column: str | None = None,
+    scale: npt.ArrayLike | None = None,
+    left_out: LeftOut | None = None,
 ) -> list[list[EmbeddingFile]]:
     """Open several files whose rows belong together.
+
+    Parameters
+    ----------
+    left_out : LeftOut, optional
+        Takes in the files that cannot be opened, or whose rows cannot be counted, which are an
+        error without it.
 
     Returns
     -------
@@ -132,8 +150,18 @@ def open_groups(
     if not paths:
         raise EmbeddingError(None, "no embedding file was given")
     # A folder is taken apart: a checkpoint, say, must know which of its files have been read.
-    groups = [list(open_embeddings(path, column, scale=scale).parts) for path in paths]
-    first = groups[0][0]
+    if left_out is None:
+        groups = [list(open_embeddings(path, column, scale=scale).parts) for path in paths]
+    else:
+
+        def counted(place: PathLike) -> EmbeddingFile:
+            file = open_embeddings(place, column, scale=scale)
+            _ = file.rows
+            return file
+
+        groups = [list(left_out.opened(find_all(path), counted)) for path in paths]
+        left_out.check(sum(map(len, groups)))
+    first = next(group for group in groups if group)[0]
     seen = set()
     for file in (file for group in groups for file in group):
         if file.identity in seen:
@@ -174,11 +202,22 @@ def statistics_so_far(
     on_bad_rows: OnBadRows,
     done: int = 0,
     memory: int | None = None,
+    left_out: LeftOut | None = None,
 ) -> Iterator[tuple[int, tuple[SufficientStatistics, ...]]]:
     """:func:`running_statistics`, by this process or by the workers of a client."""
     if client is None:
         return running_statistics(
-            files, labels, statistics, on_bad_rows=on_bad_rows, done=done, memory=memory
+            files,
+            labels,
+            statistics,
+            on_bad_rows=on_bad_rows,
+            done=done,
+            memory=memory,
+            left_out=left_out,
+        )
+    if left_out is not None:
+        raise EmbeddingError(
+            None, "--on-bad-files skip is for one process; leave out --cluster and --workers"
         )
     from vmf.cluster import fitting as cluster
 
@@ -195,8 +234,12 @@ def running_statistics(
     on_bad_rows: OnBadRows,
     done: int = 0,
     memory: int | None = None,
+    left_out: LeftOut | None = None,
 ) -> Iterator[tuple[int, tuple[SufficientStatistics, ...]]]:
-    """Yield the rows read so far, over all files, and their statistics, after every chunk.
+    """Yield the rows read so far, over all files, and their statistics.
+
+    After every chunk, or with ``left_out`` after every file, for the rows of a file that turns out
+    damaged are taken back.
 
     Parameters
     ----------
@@ -206,6 +249,8 @@ def running_statistics(
         Of the first ``done`` rows, one a class; see :func:`nothing_read`.
     memory : int, optional
         See :func:`fit_files`.
+    left_out : LeftOut, optional
+        Takes in the files that cannot be read to their end. Their rows count as read.
 
     Raises
     ------
@@ -215,28 +260,59 @@ def running_statistics(
     size = chunk_bytes(labels)
     budget = None if memory is None else MemoryBudget(memory)
     if budget is not None:
-        size = budget.chunk_bytes(
-            files, size, _MODEL_COPIES * 8 * files[0].dimension * len(statistics)
+        vectors = _MODEL_COPIES * len(statistics)
+        size = budget.chunk_bytes(files, size, vectors * 8 * files[0].dimension)
+    if left_out is None:
+        for chunk in row_stream(files, skip=done, chunk_bytes=size, budget=budget):
+            statistics = _with_chunk(statistics, chunk, labels, done, on_bad_rows)
+            done += len(chunk.rows)
+            yield done, statistics
+        return
+    before = 0
+    for position, file in enumerate(files):
+        begin, before = before, before + file.rows
+        if before <= done:
+            continue
+        after = statistics
+        stream = row_stream([file], chunk_bytes=size, budget=budget)
+        while True:
+            try:
+                chunk = next(stream)
+            except StopIteration:
+                statistics = after
+                break
+            except MemoryBudgetError:
+                raise
+            except EmbeddingError as error:
+                left_out.damaged[position] = str(error)
+                break
+            after = _with_chunk(after, chunk, labels, begin + chunk.start, on_bad_rows)
+        yield before, statistics
+
+
+def _with_chunk(
+    statistics: tuple[SufficientStatistics, ...],
+    chunk: Chunk,
+    labels: Labels | None,
+    first: int,
+    on_bad_rows: OnBadRows,
+) -> tuple[SufficientStatistics, ...]:
+    """Statistics of these rows and of a chunk that begins with row ``first`` over all files."""
+    rows, start = chunk.rows, chunk.start
+    try:
+        if labels is None:
+            (whole,) = statistics
+            return (whole.update(rows, on_bad_rows=on_bad_rows, first_row=start),)
+        by_class = statistics_by_class(
+            rows,
+            labels.codes[first : first + len(rows)],
+            on_bad_rows=on_bad_rows,
+            first_row=start,
+            initial=dict(enumerate(statistics)),
         )
-    stream = row_stream(files, skip=done, chunk_bytes=size, budget=budget)
-    for file, start, rows in stream:
-        try:
-            if labels is None:
-                (whole,) = statistics
-                statistics = (whole.update(rows, on_bad_rows=on_bad_rows, first_row=start),)
-            else:
-                by_class = statistics_by_class(
-                    rows,
-                    labels.codes[done : done + len(rows)],
-                    on_bad_rows=on_bad_rows,
-                    first_row=start,
-                    initial=dict(enumerate(statistics)),
-                )
-                statistics = tuple(by_class[code] for code in range(len(labels.classes)))
-        except BadRowError as error:
-            raise bad_row(file, error) from error
-        done += len(rows)
-        yield done, statistics
+    except BadRowError as error:
+        raise bad_row(chunk.file, error) from error
+    return tuple(by_class[code] for code in range(len(labels.classes)))
 
 
 def chunk_bytes(labels: Labels | None) -> int:
@@ -249,8 +325,12 @@ def fitted_model(
     labels: Labels | None,
     statistics: Sequence[SufficientStatistics],
     estimator: Estimator,
+    left_out: LeftOut | None = None,
 ) -> Model:
     """The model of the rows of files; EmbeddingError for a class that cannot be fitted."""
+    if left_out is not None:
+        left_out.check(len(files) - len(left_out.damaged))
+        files = [file for i, file in enumerate(files) if i not in left_out.damaged]
     classes: list[str | None] = [None] if labels is None else list(labels.classes)
     coarsest = float(max(np.finfo(file.native_dtype).eps for file in files))
     fits = [
@@ -258,7 +338,8 @@ def fitted_model(
         for label, one in zip(classes, statistics, strict=True)
     ]
     sources = tuple(file.path.name for file in files)
-    return model_of_fits(classes, statistics, fits, estimator, sources)
+    lines = () if left_out is None else left_out.lines
+    return model_of_fits(classes, statistics, fits, estimator, sources, lines)
 
 
 def model_of_fits(
@@ -267,6 +348,7 @@ def model_of_fits(
     fits: Sequence[FitResult],
     estimator: Estimator,
     sources: tuple[str, ...],
+    left_out: tuple[str, ...] = (),
 ) -> Model:
     """Put the fits of the classes together."""
     from vmf import __version__
@@ -279,6 +361,7 @@ def model_of_fits(
         statistics=tuple(statistics),
         estimator=estimator,
         sources=sources,
+        left_out=left_out,
         toolkit_version=__version__,
     )
 

@@ -23,6 +23,10 @@ one that is being read, as stored and as converted; and what the allocator has n
 _SLACK = 24 << 20  # what libraries allocate when they are first used
 
 
+class MemoryBudgetError(EmbeddingError):
+    """The memory that was allowed is not enough."""
+
+
 @dataclass(frozen=True)
 class MemoryBudget:
     """Bytes that the process may take in all, that of the interpreter and its libraries included.
@@ -58,7 +62,7 @@ class MemoryBudget:
 
         Raises
         ------
-        EmbeddingError
+        MemoryBudgetError
             When not even one row at a time fits, with the memory that would do.
         """
         unit, largest = max(((f.unit_bytes, f) for f in files), key=lambda pair: pair[0])
@@ -68,17 +72,17 @@ class MemoryBudget:
         if chunk >= row:
             return min(chunk, preferred)
         reason = f", of which {largest.path} needs {_megabytes(unit)}" if unit > other else ""
-        raise EmbeddingError(
+        raise MemoryBudgetError(
             None,
             f"--memory {_megabytes(self.total)} is not enough: this takes at least"
             f" {_megabytes(taken + COPIES * row)}{reason}",
         )
 
     def check(self, file: EmbeddingFile) -> None:
-        """EmbeddingError when more is taken by now."""
+        """MemoryBudgetError when more is taken by now."""
         taken = resident_bytes()
         if taken > self.total:
-            raise EmbeddingError(
+            raise MemoryBudgetError(
                 file.path,
                 f"took {_megabytes(taken)} to read, more than --memory {_megabytes(self.total)}:"
                 " what its format unpacks together is too large; allow more memory, or store it in"

@@ -14,9 +14,10 @@ from vmf.embeddings.atomic_output import PathLike, check_output
 from vmf.embeddings.embedding_file import DEFAULT_CHUNK_BYTES, EmbeddingFile, FloatRows
 from vmf.embeddings.errors import EmbeddingError
 from vmf.embeddings.fitting import Progress, bad_row
-from vmf.embeddings.memory_budget import MemoryBudget
+from vmf.embeddings.left_out import LeftOut
+from vmf.embeddings.memory_budget import MemoryBudget, MemoryBudgetError
 from vmf.embeddings.registry import open_embeddings
-from vmf.embeddings.row_stream import row_stream
+from vmf.embeddings.row_stream import Chunk, row_stream
 from vmf.embeddings.table_output import TABLE_EXTENSIONS, Column, open_table
 from vmf.estimation.rows import (
     BadRowError,
@@ -90,6 +91,7 @@ class ScoreSummary:
     normalised: int
     mean_log_density: float
     mean_cosine: float
+    left_out: tuple[str, ...] = ()
 
 
 class Scorer:
@@ -241,13 +243,15 @@ def write_scores(
     *,
     on_bad_rows: OnBadRows,
     progress: Progress | None,
+    left_out: LeftOut | None = None,
     memory: int | None = None,
     column: str | None = None,
     client: Client | None = None,
 ) -> ScoreSummary:
     """Write the table of the scores of all rows of the files; see :func:`score_file`.
 
-    With a `client`, whose workers open the files with `column`, the rows are scored there.
+    With a `client`, whose workers open the files with `column`, the rows are scored there. Rows
+    that cannot be read of files that `left_out` takes in are like rows without a direction.
     """
     columns = [
         Column(row_names.name, row_names.dtype),
@@ -263,8 +267,12 @@ def write_scores(
     total = sum(file.rows for file in files)
     done = skipped = normalised = 0
     sum_log_density = sum_cosine = 0.0
-    scored_chunks = _scored_chunks(scorer, files, on_bad_rows, memory)
+    scored_chunks = _scored_chunks(scorer, files, on_bad_rows, memory, left_out)
     if client is not None:
+        if left_out is not None:
+            raise EmbeddingError(
+                None, "--on-bad-files skip is for one process; leave out --cluster and --workers"
+            )
         from vmf.cluster.scoring import scored_chunks as of_cluster
 
         scored_chunks = of_cluster(client, scorer, files, column=column, on_bad_rows=on_bad_rows)
@@ -295,22 +303,56 @@ def write_scores(
         normalised=normalised,
         mean_log_density=sum_log_density / scored if scored else math.nan,
         mean_cosine=sum_cosine / scored if scored else math.nan,
+        left_out=() if left_out is None else left_out.lines,
     )
 
 
 def _scored_chunks(
-    scorer: Scorer, files: Sequence[EmbeddingFile], on_bad_rows: OnBadRows, memory: int | None
+    scorer: Scorer,
+    files: Sequence[EmbeddingFile],
+    on_bad_rows: OnBadRows,
+    memory: int | None,
+    left_out: LeftOut | None,
 ) -> Iterator[tuple[Scores, int]]:
     size = DEFAULT_CHUNK_BYTES
     budget = None if memory is None else MemoryBudget(memory)
     if budget is not None:
         block = 8 * files[0].dimension * scorer.rows_of_a_block(files[0].dimension)
         size = budget.chunk_bytes(files, size, _TABLE_BYTES + _BLOCK_COPIES * block)
-    for file, start, rows in row_stream(files, chunk_bytes=size, budget=budget):
-        try:
-            yield score_chunk(scorer, rows, on_bad_rows, start)
-        except BadRowError as error:
-            raise bad_row(file, error) from error
+    if left_out is None:
+        for chunk in row_stream(files, chunk_bytes=size, budget=budget):
+            yield _score(scorer, chunk, on_bad_rows)
+        return
+    for position, file in enumerate(files):
+        done = 0
+        stream = row_stream([file], chunk_bytes=size, budget=budget)
+        while True:
+            try:
+                chunk = next(stream)
+            except StopIteration:
+                break
+            except MemoryBudgetError:
+                raise
+            except EmbeddingError as error:
+                left_out.damaged[position] = str(error)
+                step = max(1, size // (8 * file.dimension))
+                for first in range(done, file.rows, step):
+                    yield _no_scores(min(step, file.rows - first)), 0
+                break
+            yield _score(scorer, chunk, on_bad_rows)
+            done += len(chunk.rows)
+
+
+def _score(scorer: Scorer, chunk: Chunk, on_bad_rows: OnBadRows) -> tuple[Scores, int]:
+    try:
+        return score_chunk(scorer, chunk.rows, on_bad_rows, chunk.start)
+    except BadRowError as error:
+        raise bad_row(chunk.file, error) from error
+
+
+def _no_scores(rows: int) -> Scores:
+    nothing = np.full(rows, np.nan)
+    return Scores(nothing, nothing, nothing, np.full(rows, -1))
 
 
 def score_chunk(

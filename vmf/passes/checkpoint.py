@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +37,14 @@ class Checkpoint:
         Rows read so far, over all files in their order.
     statistics : tuple of SufficientStatistics
         Of these rows, one a class in the order of the plan.
+    damaged : mapping of int to str
+        Positions of files that were left out, and why.
     """
 
     plan: Mapping[str, Any]
     rows: int
     statistics: tuple[SufficientStatistics, ...]
+    damaged: Mapping[int, str] = field(default_factory=dict)
 
 
 def save_checkpoint(checkpoint: Checkpoint, path: PathLike) -> None:
@@ -52,7 +55,11 @@ def save_checkpoint(checkpoint: Checkpoint, path: PathLike) -> None:
         name: np.array([getattr(s, name) for s in checkpoint.statistics], np.float64)
         for name in (*_VECTORS, *_NUMBERS)
     }
-    state = {"plan": checkpoint.plan, "rows": checkpoint.rows}
+    state = {
+        "plan": checkpoint.plan,
+        "rows": checkpoint.rows,
+        "damaged": [[position, line] for position, line in checkpoint.damaged.items()],
+    }
     contents = save(tensors, {"format": _FORMAT, "state": json.dumps(state)})
     with atomic_output(path) as temporary:
         temporary.write_bytes(contents)
@@ -95,7 +102,8 @@ def load_checkpoint(path: PathLike) -> Checkpoint:
             )
             for k in range(len(tensors["count"]))
         )
-        return Checkpoint(plan, rows, statistics)
+        damaged = {int(position): str(line) for position, line in state["damaged"]}
+        return Checkpoint(plan, rows, statistics, damaged)
     except EmbeddingError:
         raise
     except OSError as error:

@@ -24,6 +24,7 @@ from vmf.embeddings.fitting import (
     open_groups,
     statistics_so_far,
 )
+from vmf.embeddings.left_out import LeftOut, OnBadFiles
 from vmf.estimation import Estimator, SufficientStatistics
 from vmf.estimation.rows import OnBadRows
 from vmf.model_file import MODEL_EXTENSIONS, Model, load_model, save_model
@@ -60,6 +61,7 @@ def fit_to_file(
     checkpoint: PathLike | None = None,
     resume: bool = False,
     seconds: float = SECONDS_BETWEEN_CHECKPOINTS,
+    on_bad_files: OnBadFiles = "error",
     memory: int | None = None,
     progress: Progress | None = None,
     client: Client | None = None,
@@ -68,7 +70,7 @@ def fit_to_file(
 
     Parameters
     ----------
-    paths, labels, on_bad_rows, column, scale, memory, progress, client
+    paths, labels, on_bad_rows, column, scale, on_bad_files, memory, progress, client
         As there. A pass in one process goes on with a cluster, and the other way round.
     output : path-like
         The model file; appears complete or not at all. One process at a time writes it.
@@ -115,7 +117,8 @@ def fit_to_file(
             if written is not None:
                 claimed.enter_context(claimed_output(written))
         keeper = None if checkpoint is None else _Keeper(Path(checkpoint), resume, seconds)
-        groups = open_groups(paths, column, scale)
+        left_out = LeftOut() if on_bad_files == "skip" else None
+        groups = open_groups(paths, column, scale, left_out)
         files = [file for group in groups for file in group]
         check_output(output, [file.path for file in files])
         if base is not None and update is not None:
@@ -123,11 +126,11 @@ def fit_to_file(
         # Rows that are added to a model need not have a fit of their own, as a single one has not.
         chosen: Estimator = "map" if base is not None else estimator or "unbiased"
         found = labels_for(groups, labels) if labels else None
-        settings = _settings(on_bad_rows, column, scale)
+        settings = {**_settings(on_bad_rows, column, scale), "bad files": on_bad_files}
         statistics = _statistics(
-            files, found, settings, on_bad_rows, column, keeper, memory, progress, client
+            files, found, settings, on_bad_rows, column, keeper, memory, progress, client, left_out
         )
-        model = fitted_model(files, found, statistics, chosen)
+        model = fitted_model(files, found, statistics, chosen, left_out)
         if base is not None and update is not None:
             known = set(model.classes) <= set(base.classes)
             model = merge_models(
@@ -210,20 +213,23 @@ def _statistics(
     memory: int | None,
     progress: Progress | None,
     client: Client | None,
+    left_out: LeftOut | None,
 ) -> tuple[SufficientStatistics, ...]:
     """One pass over the rows of all files; one entry a class."""
     plan = {**_plan(files, labels), **settings} if keeper else {}
     state = Checkpoint(plan, 0, nothing_read(files, labels))
     if keeper:
         state = keeper.begin(plan) or state
+    if left_out is not None:
+        left_out.damaged.update(state.damaged)
     total = sum(file.rows for file in files) if progress else 0
     running = statistics_so_far(
-        client, files, labels, state.statistics, column, on_bad_rows, state.rows, memory
+        client, files, labels, state.statistics, column, on_bad_rows, state.rows, memory, left_out
     )
     try:
         for done, statistics in running:
             # One assignment, so that an interrupt finds rows and statistics that belong together.
-            state = Checkpoint(plan, done, statistics)
+            state = Checkpoint(plan, done, statistics, dict(left_out.damaged) if left_out else {})
             if progress:
                 progress(done, total)
             if keeper:

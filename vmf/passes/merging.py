@@ -85,7 +85,15 @@ def merge_models(
     for label, one in statistics.items():
         where = names[0] if label is None else f"{os.fspath(names[0])}, class {label!r}"
         fits.append(solve(where, one, chosen))
-    return model_of_fits(list(statistics), list(statistics.values()), fits, chosen, tuple(sources))
+    left_out = dict.fromkeys(line for model in models for line in model.left_out)
+    return model_of_fits(
+        list(statistics),
+        list(statistics.values()),
+        fits,
+        chosen,
+        tuple(sources),
+        tuple(left_out),
+    )
 
 
 def _check_pair(

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from vmf.embeddings.atomic_output import PathLike, check_output
 from vmf.embeddings.fitting import Progress, open_files
+from vmf.embeddings.left_out import LeftOut, OnBadFiles
 from vmf.embeddings.scoring import (
     RowNames,
     RowNumbers,
@@ -35,6 +36,7 @@ def score_to_file(
     column: str | None = None,
     scale: npt.ArrayLike | None = None,
     on_bad_rows: OnBadRows = "error",
+    on_bad_files: OnBadFiles = "error",
     memory: int | None = None,
     progress: Progress | None = None,
     client: Client | None = None,
@@ -55,6 +57,9 @@ def score_to_file(
         number of the row over all files, from 0.
     column, scale, on_bad_rows, memory, progress
         As for :func:`vmf.embeddings.scoring.score_file`.
+    on_bad_files : {"error", "skip"}
+        "skip" goes on after files that cannot be read. Those that cannot be opened have no rows in
+        the table; the rows from the damage on of others have no scores, as bad rows have none.
     client : distributed.Client, optional
         Whose workers score the rows, see :mod:`vmf.cluster`; this process writes them.
 
@@ -65,7 +70,8 @@ def score_to_file(
         a row, and for an output that cannot be written. No output appears then.
     """
     check_output(output, paths, TABLE_EXTENSIONS)
-    files = open_files(paths, column, scale)
+    left_out = LeftOut() if on_bad_files == "skip" else None
+    files = open_files(paths, column, scale, left_out)
     check_output(output, [file.path for file in files])
     check_scorable(files, model)
     row_names: RowNames = RowNumbers("id")
@@ -81,6 +87,7 @@ def score_to_file(
             output,
             row_names,
             on_bad_rows=on_bad_rows,
+            left_out=left_out,
             memory=memory,
             progress=progress,
             column=column,

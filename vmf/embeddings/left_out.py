@@ -1,0 +1,52 @@
+"""Files that cannot be read, left out and counted where the user asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, TypeVar
+
+from vmf.embeddings.errors import EmbeddingError
+
+OnBadFiles = Literal["error", "skip"]
+
+Source = TypeVar("Source")
+Opened = TypeVar("Opened")
+
+
+@dataclass
+class LeftOut:
+    """What is wrong with the files that a pass does without.
+
+    Attributes
+    ----------
+    unopened : list of str
+        One line for each file that could not be opened.
+    damaged : dict of int to str
+        The same for files that were opened and then turned out truncated, damaged or changed, by
+        their position among those that were opened.
+    """
+
+    unopened: list[str] = field(default_factory=list)
+    damaged: dict[int, str] = field(default_factory=dict)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """All of them, each beginning with the name of the file."""
+        return (*self.unopened, *self.damaged.values())
+
+    def opened(
+        self, sources: Sequence[Source], opener: Callable[[Source], Opened]
+    ) -> Iterator[Opened]:
+        """What ``opener`` gives for those sources that it can open."""
+        for source in sources:
+            try:
+                yield opener(source)
+            except EmbeddingError as error:
+                self.unopened.append(str(error))
+
+    def check(self, usable: int) -> None:
+        """EmbeddingError when nothing usable is left."""
+        if self.lines and not usable:
+            more = f" and {len(self.lines) - 1} more are damaged too" if len(self.lines) > 1 else ""
+            raise EmbeddingError(None, f"every file was left out; {self.lines[0]}{more}")
