@@ -115,12 +115,12 @@ def test_bad_rows_are_no_bad_files(tmp_path):
 
 
 def test_too_little_memory_is_no_bad_file(folder):
-    with pytest.raises(EmbeddingError, match="--memory .* is not enough"):
+    with pytest.raises(EmbeddingError, match=r"--memory .* is not enough"):
         fit_files([folder], on_bad_files="skip", memory=1 << 20)
 
 
 def test_nothing_left_is_an_error(folder):
-    with pytest.raises(EmbeddingError, match="every file was left out; .*1.npy: is truncated"):
+    with pytest.raises(EmbeddingError, match=r"every file was left out; .*1\.npy: is truncated"):
         fit_files([folder / "1.npy"], on_bad_files="skip")
     with pytest.raises(EmbeddingError, match=r"every file was left out; .*1 more are damaged"):
         fit_files([folder / "1.npy", folder / "2.npz"], on_bad_files="skip")
@@ -144,7 +144,7 @@ def test_a_resumed_fit_does_without_them_too(folder, tmp_path):
     model = load_model(output)
     assert model.concentration == whole.concentration
     assert [line[:5] for line in model.left_out] == ["1.npy", "2.npz"]  # without their folder
-    with pytest.raises(EmbeddingError, match="every file was left out|bad files skip, now error"):
+    with pytest.raises(EmbeddingError, match=r"every file was left out|bad files skip, now error"):
         fit_to_file([folder / "1.npy"], output, **how)
 
 
