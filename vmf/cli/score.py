@@ -60,6 +60,15 @@ def score(
         ),
     ] = BadRows.error,
     on_bad_files: BadFiles = BadFilesPolicy.error,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Keep scores here until the table is complete, 28 bytes a row."
+        ),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the checkpoint, if it is there.")
+    ] = False,
     memory: Memory = None,
     cluster: Cluster = None,
     workers: Workers = None,
@@ -79,6 +88,7 @@ def score(
     For example:
 
         vmf score model.safetensors new.npy -o scores.csv
+        vmf score model.safetensors huge.npy -o scores.parquet --checkpoint scores.ckpt --resume
         vmf score model.safetensors new.parquet --column embedding --ids new.parquet:id -o scores.parquet
     """
     from vmf.cli.progress import progress_bar, stored_bytes
@@ -104,6 +114,8 @@ def score(
             scale=None if scale is None else read_scale(scale),
             on_bad_rows=on_bad_rows.value,
             on_bad_files=on_bad_files.value,
+            checkpoint=checkpoint,
+            resume=resume,
             memory=None if memory is None else MemoryBudget.parse(memory).total,
             progress=progress,
             client=client,

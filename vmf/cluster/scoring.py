@@ -26,8 +26,11 @@ def scored_chunks(
     *,
     column: str | None,
     on_bad_rows: OnBadRows,
+    skip: int = 0,
 ) -> Iterator[tuple[Scores, int]]:
     """Yield the scores of every chunk of the files in order, and how many rows were off unit length.
+
+    The first `skip` rows are left out.
 
     Raises
     ------
@@ -46,6 +49,6 @@ def scored_chunks(
             score_block, block, there, DEFAULT_CHUNK_BYTES, on_bad_rows, pure=False
         )
 
-    blocks = blocks_of(files, column, align=DEFAULT_CHUNK_BYTES, most_rows=_MOST_ROWS)
+    blocks = blocks_of(files, column, align=DEFAULT_CHUNK_BYTES, skip=skip, most_rows=_MOST_ROWS)
     for _, chunks in in_order(client, submit, blocks, per_thread=_BLOCKS_PER_THREAD):
         yield from chunks

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -235,6 +236,18 @@ class RowNumbers:
         """Numbers do not run out."""
 
 
+class Journal(Protocol):
+    """Scores that are done, see :class:`vmf.passes.score_journal.ScoreJournal`."""
+
+    @property
+    def rows(self) -> int: ...
+    def replay(self) -> Iterator[tuple[Scores, int]]: ...
+    def damaged(self) -> dict[int, str]: ...
+    def record(
+        self, chunks: Iterator[tuple[Scores, int]], left_out: LeftOut | None
+    ) -> Iterator[tuple[Scores, int]]: ...
+
+
 def write_scores(
     model: Model,
     files: Sequence[EmbeddingFile],
@@ -247,11 +260,13 @@ def write_scores(
     memory: int | None = None,
     column: str | None = None,
     client: Client | None = None,
+    journal: Journal | None = None,
 ) -> ScoreSummary:
     """Write the table of the scores of all rows of the files; see :func:`score_file`.
 
     With a `client`, whose workers open the files with `column`, the rows are scored there. Rows
-    that cannot be read of files that `left_out` takes in are like rows without a direction.
+    that cannot be read of files that `left_out` takes in are like rows without a direction. What a
+    `journal` holds is taken from there, and what is scored is written there.
     """
     columns = [
         Column(row_names.name, row_names.dtype),
@@ -267,7 +282,8 @@ def write_scores(
     total = sum(file.rows for file in files)
     done = skipped = normalised = 0
     sum_log_density = sum_cosine = 0.0
-    scored_chunks = _scored_chunks(scorer, files, on_bad_rows, memory, left_out)
+    skip = 0 if journal is None else journal.rows
+    scored_chunks = _scored_chunks(scorer, files, on_bad_rows, memory, left_out, skip)
     if client is not None:
         if left_out is not None:
             raise EmbeddingError(
@@ -275,7 +291,13 @@ def write_scores(
             )
         from vmf.cluster.scoring import scored_chunks as of_cluster
 
-        scored_chunks = of_cluster(client, scorer, files, column=column, on_bad_rows=on_bad_rows)
+        scored_chunks = of_cluster(
+            client, scorer, files, column=column, on_bad_rows=on_bad_rows, skip=skip
+        )
+    if journal is not None:
+        if left_out is not None:
+            left_out.damaged.update(journal.damaged())
+        scored_chunks = chain(journal.replay(), journal.record(scored_chunks, left_out))
     with open_table(output, columns, total) as table:
         for scores, off_unit in scored_chunks:
             bad = scores.likeliest < 0
@@ -313,6 +335,7 @@ def _scored_chunks(
     on_bad_rows: OnBadRows,
     memory: int | None,
     left_out: LeftOut | None,
+    skip: int,
 ) -> Iterator[tuple[Scores, int]]:
     size = DEFAULT_CHUNK_BYTES
     budget = None if memory is None else MemoryBudget(memory)
@@ -320,12 +343,12 @@ def _scored_chunks(
         block = 8 * files[0].dimension * scorer.rows_of_a_block(files[0].dimension)
         size = budget.chunk_bytes(files, size, _TABLE_BYTES + _BLOCK_COPIES * block)
     if left_out is None:
-        for chunk in row_stream(files, chunk_bytes=size, budget=budget):
+        for chunk in row_stream(files, skip=skip, chunk_bytes=size, budget=budget):
             yield _score(scorer, chunk, on_bad_rows)
         return
     for position, file in enumerate(files):
-        done = 0
-        stream = row_stream([file], chunk_bytes=size, budget=budget)
+        done, skip = min(skip, file.rows), max(skip - file.rows, 0)
+        stream = row_stream([file], skip=done, chunk_bytes=size, budget=budget)
         while True:
             try:
                 chunk = next(stream)

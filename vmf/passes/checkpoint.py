@@ -7,6 +7,7 @@ number of rows. It is replaced in one rename, so it is always complete.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from vmf.embeddings.atomic_output import PathLike, atomic_output
 from vmf.embeddings.embedding_file import EmbeddingFile
@@ -127,6 +129,8 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
             found.append(
                 f"{changed[0]} has changed" if changed else "other files, or another order of them"
             )
+        elif key == "model":
+            found.append("another model")
         elif key == "labels":
             found.append("other labels")
         else:
@@ -138,3 +142,14 @@ def file_entry(file: EmbeddingFile) -> dict[str, Any]:
     """What tells whether a file is still the one that was read."""
     _, size, changed = file.identity
     return {"name": file.path.name, "bytes": size, "changed": changed}
+
+
+def reading_settings(
+    on_bad_rows: str, column: str | None, scale: npt.ArrayLike | None, on_bad_files: str
+) -> dict[str, Any]:
+    """What decides how rows are read, as JSON."""
+    given = None
+    if scale is not None:
+        values = np.asarray(scale, np.float64)
+        given = values.item() if not values.ndim else hashlib.sha256(values.tobytes()).hexdigest()
+    return {"bad rows": on_bad_rows, "column": column, "scale": given, "bad files": on_bad_files}

@@ -10,7 +10,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import numpy.typing as npt
 
 from vmf.embeddings.atomic_output import PathLike, check_output
@@ -33,6 +32,7 @@ from vmf.passes.checkpoint import (
     differences,
     file_entry,
     load_checkpoint,
+    reading_settings,
     save_checkpoint,
 )
 from vmf.passes.merging import as_estimator, check_addition, load_models, merge_models
@@ -126,7 +126,7 @@ def fit_to_file(
         # Rows that are added to a model need not have a fit of their own, as a single one has not.
         chosen: Estimator = "map" if base is not None else estimator or "unbiased"
         found = labels_for(groups, labels) if labels else None
-        settings = {**_settings(on_bad_rows, column, scale), "bad files": on_bad_files}
+        settings = reading_settings(on_bad_rows, column, scale, on_bad_files)
         statistics = _statistics(
             files, found, settings, on_bad_rows, column, keeper, memory, progress, client, left_out
         )
@@ -249,15 +249,6 @@ def _statistics(
                 ) from error
         raise
     return state.statistics
-
-
-def _settings(on_bad_rows: str, column: str | None, scale: npt.ArrayLike | None) -> dict[str, Any]:
-    """What decides how the rows are read, as JSON."""
-    given = None
-    if scale is not None:
-        values = np.asarray(scale, np.float64)
-        given = values.item() if not values.ndim else hashlib.sha256(values.tobytes()).hexdigest()
-    return {"bad rows": on_bad_rows, "column": column, "scale": given}
 
 
 def _plan(files: Sequence[EmbeddingFile], labels: Labels | None) -> dict[str, Any]:
