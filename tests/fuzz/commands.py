@@ -19,6 +19,7 @@ import numpy as np
 from typer.testing import CliRunner
 
 from vmf.cli import app
+from vmf.cluster import connection
 
 from .files import LABELS, SMALL, npy, parquet
 
@@ -55,7 +56,14 @@ _TEXTS = [
 ]
 _NUMBERS = ["0", "1", "2", "3", "-1", "", "x", "1.5", "1e3", "nan", "inf", "0x10", " 4", "1_0"]
 _LARGE = ["4294967296", "9223372036854775807", "9223372036854775808", "1" + "0" * 400]
-_LIKELY = {"output": "new.", "model": "m.safe", "models": ".safe", "labels": "y.", "ids": "ids"}
+_LIKELY = {  # what a right value begins with, or is
+    "model": ("m.safe", "c.safe"), "models": ("m.safe", "c.safe"), "update": ("m.safe",),
+    "labels": ("y.",), "train_labels": ("y.",), "ids": ("ids.",), "scores": ("scores.",), "ood_scores": ("scores.",),
+    "ood": ("x.npy",), "train": ("x.npy",), "file": ("x.npy",), "path": ("x.", "m.", "c."), "column": ("v", "x,y"),
+    "label": ("a", "b"), "held_out": ("a", "1"), "k": ("1", "1,2"), "score": ("cosine", "log_density"),
+    "scale": ("0.5", "2"), "cluster": ("tcp://127.0.0.1:9",), "checkpoint": ("new.",), "experiment": ("all", "c.yaml"),
+}  # fmt: skip
+_WORDS = {"column", "label", "held_out", "k", "score", "scale", "cluster", "experiment"}
 _SIZES = ["0", "1", "1MB", "1 GB", "-1", "1e400", "10XB", "", "9" * 30, "0.5GB"]
 
 
@@ -67,6 +75,7 @@ class Parameter:
     spellings: tuple[str, ...]
     kind: type
     required: bool
+    many: bool
 
 
 @cache
@@ -86,12 +95,13 @@ def commands() -> dict[str, list[Parameter]]:
 
 def _parameter(one: inspect.Parameter, hint: Any) -> Parameter:
     inner, information = get_args(hint)[:2]
+    many = "list" in str(inner)
     while get_args(inner):  # X | None, list[X]
         inner = next(kind for kind in get_args(inner) if kind is not type(None))
     given = tuple(getattr(information, "param_decls", None) or ())
     is_argument = type(information).__name__ == "ArgumentInfo"
     spellings = () if is_argument else given or (f"--{one.name.replace('_', '-')}",)
-    return Parameter(one.name, spellings, inner, one.default is inspect.Parameter.empty)
+    return Parameter(one.name, spellings, inner, one.default is inspect.Parameter.empty, many)
 
 
 def prepare(folder: Path) -> list[str]:
@@ -147,33 +157,50 @@ def prepare(folder: Path) -> list[str]:
 
 
 def draw_command(rng: np.random.Generator, files: list[str], name: str | None = None) -> list[str]:
-    """A command line: positional arguments that mostly exist, and some options."""
+    """A command line, right, wrong in one place or wild."""
 
     def one_of(values: list[str]) -> str:
         return values[int(rng.integers(0, len(values)))]
 
-    def file(part: str) -> str:
-        named = [one for one in files if part in one.rpartition("/")[2]]
-        return one_of(named if named and rng.random() < 0.6 else files)
+    wild = float(rng.choice([0.0, 0.1, 0.5]))
+
+    def value(parameter: Parameter) -> str:
+        right = rng.random() >= wild
+        if issubclass(parameter.kind, Enum):
+            return one_of([str(one.value) for one in parameter.kind] if right else _TEXTS)
+        if parameter.kind in (int, float):
+            if parameter.name == "workers":  # starts processes
+                return one_of(_NUMBERS[4:8])
+            large = [] if parameter.name in _NEVER_LARGE else _LARGE
+            return one_of(_NUMBERS[:4] if right else _NUMBERS + large)
+        if parameter.name == "memory":
+            return one_of(_SIZES)
+        if not right:
+            return one_of(files)
+        beginnings = _LIKELY.get(parameter.name, ("x.", "new."))
+        if parameter.name in _WORDS:
+            return one_of(list(beginnings))
+        if parameter.name == "output":
+            beginnings = (
+                ("new.safetensors",) if name in ("fit", "merge") else ("new.npy", "new.parquet")
+            )
+        named = [
+            one
+            for one in files
+            if one.rpartition("/")[2].startswith(beginnings) and ":" not in one.rpartition("/")[2]
+        ]
+        return one_of(named or files)
 
     known = commands()
     name = name or one_of(sorted(known))
-    line = [name] if rng.random() < 0.98 else [one_of(_TEXTS)]
+    line = [name]
     for parameter in known[name]:
-        if issubclass(parameter.kind, Enum):
-            values = [str(one.value) for one in parameter.kind] * 3 + _TEXTS
-        elif parameter.kind in (int, float):
-            values = _NUMBERS + ([] if parameter.name in _NEVER_LARGE else _LARGE)
-        elif parameter.name == "memory":
-            values = _SIZES
-        else:
-            values = [file(_LIKELY.get(parameter.name, "x.")) for _ in range(3)] + [one_of(_TEXTS)]
         if not parameter.spellings:
-            count = int(rng.integers(1, 3)) if rng.random() < 0.95 else 0
-            line += [one_of(values) for _ in range(count)]
-        elif rng.random() < (0.9 if parameter.required else 0.15):
+            count = int(rng.integers(1, 3)) if parameter.many else 1
+            line += [value(parameter) for _ in range(count if rng.random() >= wild / 10 else 0)]
+        elif rng.random() < (1 - wild / 10 if parameter.required else 0.12):
             option = one_of(list(parameter.spellings))
-            line += [option] if parameter.kind is bool else [option, one_of(values)]
+            line += [option] if parameter.kind is bool else [option, value(parameter)]
     if name == "reproduce":  # a right one would compute for an hour
         line += ["--set", "no such key=1"]
     if rng.random() < 0.05:
@@ -185,12 +212,13 @@ def draw_command(rng: np.random.Generator, files: list[str], name: str | None = 
 def no_network() -> Iterator[None]:
     """Refuse every connection: a word taken for a URL or a set of weights must not be fetched."""
 
-    def refused(*_: object) -> None:
+    def refused(*_: object, **__: object) -> None:
         raise OSError(101, "Network is unreachable")
 
     with (
         mock.patch.object(socket.socket, "connect", refused),
         mock.patch.object(socket, "getaddrinfo", refused),
+        mock.patch.object(connection, "_SECONDS_TO_CONNECT", 0.2),
     ):
         yield
 

@@ -45,7 +45,6 @@ def run_batch(names: list[str], seed: int, seconds: float, inputs: int | None) -
 
     warnings.simplefilter("ignore")
     tried = calls = failures = 0
-    end = time.monotonic() + seconds
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "files"
         os.makedirs(Path(name) / "elsewhere")
@@ -56,6 +55,7 @@ def run_batch(names: list[str], seed: int, seconds: float, inputs: int | None) -
                 targets.TARGETS[one](folder, seed)
         if all(one in targets.BOUNDED for one in names):
             limit_memory()
+        end = time.monotonic() + seconds
         while (time.monotonic() < end) if inputs is None else (calls < inputs * len(names)):
             one = names[calls % len(names)]
             at = seed + calls // len(names)
