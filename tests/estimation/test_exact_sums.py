@@ -51,8 +51,9 @@ def bits(statistics: SufficientStatistics) -> tuple[bytes | float | int, ...]:
         statistics.one_minus_mean_resultant_length,
         (statistics.resultant + 0.0).tobytes(),
         (statistics.resultant_lo + 0.0).tobytes(),
-        statistics.mean_direction.tobytes(),
-        fit(statistics).concentration,
+        # Rows that cancel exactly have none.
+        statistics.mean_direction.tobytes() if statistics.mean_resultant_length else b"",
+        fit(statistics).concentration if statistics.mean_resultant_length else 0.0,
     )
 
 

@@ -79,6 +79,11 @@ def bits_in_another_process(given: dict[str, Any]) -> dict[str, bytes]:
     return everything(given)
 
 
+def _change_settings(stop: threading.Event) -> None:
+    while not stop.wait(0.001):
+        _core.set_num_threads(_core.get_num_threads() % 4 + 1)
+
+
 def main() -> None:
     """Compare threads until the time is over, while the settings are read and written as well."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -90,9 +95,15 @@ def main() -> None:
         given = inputs(rounds)
         _core.set_num_threads(1)
         expected = everything(given)
-        _core.set_num_threads(2 + rounds % 3)
-        for found in from_many_threads(given, arguments.threads):
-            assert found == expected, [name for name in found if found[name] != expected[name]]
+        stop = threading.Event()
+        changing = threading.Thread(target=_change_settings, args=(stop,))
+        changing.start()
+        try:
+            for found in from_many_threads(given, arguments.threads):
+                assert found == expected, [name for name in found if found[name] != expected[name]]
+        finally:
+            stop.set()
+            changing.join()
         rounds += 1
     print(
         f"{rounds} rounds of {arguments.threads} threads, {len(expected)} functions each: the same bits"
