@@ -95,7 +95,7 @@ def test_the_first_bad_row_in_order_is_named_as_on_one_machine(
 @pytest.mark.usefixtures("small_blocks")
 def test_a_file_that_a_worker_does_not_find_is_named(client, files, monkeypatch):
     files_here = open_files(files)
-    monkeypatch.setattr(reading, "open_groups", lambda paths, column, scale: [files_here])
+    monkeypatch.setattr(reading, "open_groups", lambda *arguments: [files_here])
     files[1].unlink()
     with pytest.raises(EmbeddingError, match=r"b\.npy: does not exist \(on the machine .+\)$"):
         fit_files(files, client=client)
@@ -113,7 +113,7 @@ def test_a_file_that_changes_between_two_blocks_is_an_error(client, files):
 @pytest.mark.usefixtures("small_blocks")
 def test_another_file_of_that_name_on_a_worker_is_refused(client, files, rows, monkeypatch):
     files_here = open_files(files)
-    monkeypatch.setattr(reading, "open_groups", lambda paths, column, scale: [files_here])
+    monkeypatch.setattr(reading, "open_groups", lambda *arguments: [files_here])
     np.save(files[2], rows[:100])
     with pytest.raises(EmbeddingError, match=r"c\.npy: has 9728 bytes on the machine .+326528 wh"):
         fit_files(files, client=client)

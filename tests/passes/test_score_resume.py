@@ -212,7 +212,7 @@ def test_killed_at_random_moments_it_ends_with_the_same_bytes(folder):
 
 
 def test_a_full_disk_names_the_checkpoint(folder, monkeypatch):
-    folder, model = folder
+    folder, _ = folder
     import os
 
     def full(descriptor, data):

@@ -13,6 +13,7 @@ from vmf.cli.extract import extract
 from vmf.cli.fit import fit
 from vmf.cli.info import info
 from vmf.cli.merge import merge
+from vmf.cli.mixture import mixture
 from vmf.cli.reproduce import reproduce
 from vmf.cli.sample import sample
 from vmf.cli.score import score
@@ -27,6 +28,7 @@ app = typer.Typer(
 )
 app.command()(extract)
 app.command()(fit)
+app.command()(mixture)
 app.command()(merge)
 app.command()(score)
 app.command()(evaluate)

@@ -51,10 +51,11 @@ def print_model(
     if len(summary) == 1:
         print_fields(title, _fields(model, summary[0]), notes)
         return
+    rows = round(sum(one.count for one in model.statistics))  # components share rows
     print_fields(
         title,
         [
-            ("rows", f"{sum(one.rows for one in summary)} in {len(summary)} {model.kind}"),
+            ("rows", f"{rows} in {len(summary)} {model.kind}"),
             ("dimension", str(model.dimension)),
             ("estimator", model.estimator),
         ],

@@ -9,10 +9,12 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils.validation import validate_data
 
+from vmf.embeddings.embedding_file import EmbeddingFile
 from vmf.estimation import DegenerateFitError
 from vmf.estimation.rows import as_weights, is_dask
 from vmf.models.arrays import dtype_name, namespace, to_numpy
 from vmf.models.concentrations import Concentrations
+from vmf.models.file_rows import FileRows
 from vmf.models.rows import DirectionRows
 
 _FLOATS = ("float16", "bfloat16", "float32", "float64")
@@ -29,6 +31,11 @@ def direction_rows(estimator: Any, X: Any, *, reset: bool = False) -> DirectionR
     """
     if estimator.zero_rows not in ("skip", "error"):
         raise ValueError(f"zero_rows is {estimator.zero_rows!r}; expected 'skip' or 'error'")
+    if isinstance(X, (EmbeddingFile, FileRows)):
+        _check_features(estimator, X, reset)
+        if isinstance(X, EmbeddingFile):
+            X = FileRows(X.parts, zero_rows_allowed=estimator.zero_rows == "skip")
+        return _told_of_zero_rows(X)
     if namespace(X) is np and not is_dask(X):
         X = validate_data(
             estimator,
@@ -46,27 +53,35 @@ def direction_rows(estimator: Any, X: Any, *, reset: bool = False) -> DirectionR
         )
     if dtype_name(X) not in _FLOATS:
         raise TypeError(f"X has dtype {X.dtype}; expected float16, float32 or float64")
+    _check_features(estimator, X, reset)
+    return _read(estimator, X)
+
+
+def _check_features(estimator: Any, X: Any, reset: bool) -> None:
+    features = X.dim if isinstance(X, FileRows) else int(X.shape[1])
     if reset:
-        estimator.n_features_in_ = int(X.shape[1])
-    elif X.shape[1] != estimator.n_features_in_:
+        estimator.n_features_in_ = features
+    elif features != estimator.n_features_in_:
         raise ValueError(
-            f"X has {X.shape[1]} features, but {type(estimator).__name__} is expecting "
+            f"X has {features} features, but {type(estimator).__name__} is expecting "
             f"{estimator.n_features_in_} features as input"
         )
-    return _read(estimator, X)
 
 
 def _read(estimator: Any, X: Any) -> DirectionRows:
     kind = DirectionRows
     if is_dask(X):
         from vmf.cluster.direction_rows import SpreadRows as kind
-    rows = kind(X, zero_rows_allowed=estimator.zero_rows == "skip")
+    return _told_of_zero_rows(kind(X, zero_rows_allowed=estimator.zero_rows == "skip"))
+
+
+def _told_of_zero_rows(rows: DirectionRows) -> DirectionRows:
     if rows.zero is not None:
         warnings.warn(
             f"{int(rows.zero.sum())} rows of X are zero, the first of them row "
             f"{int(np.argmax(rows.zero))} (counted from 0): they have no direction and count for nothing",
             UserWarning,
-            stacklevel=5,
+            stacklevel=6,
         )
     return rows
 

@@ -125,7 +125,8 @@ class VMFMixture(DensityMixin, DirectionModel):
     -----
     X may be a NumPy array, a SciPy sparse matrix, a CuPy array, a torch tensor or a dask array; results for the last
     three are of their kind (and on their device). A dask array is read once for each iteration and once before, where
-    dask computes; parameters and some numbers a row are kept here.
+    dask computes; so is what `vmf.embeddings.open_embeddings` returns, for files, folders and URLs larger than memory.
+    Parameters and some numbers a row are kept here.
     float16 and read-only memory maps are read in blocks, without a copy of the whole.
     `sample_weight` says how many rows a row stands for.
 

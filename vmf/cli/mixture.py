@@ -1,0 +1,123 @@
+"""``vmf mixture``: files to a mixture of several distributions."""
+
+from __future__ import annotations
+
+import os
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vmf.cli.fit import Estimator
+from vmf.cli.options import FORMATS, PLACES, BadRows, Column, Json, Memory, Quiet, Scale
+
+
+class Assignment(str, Enum):
+    """How rows are given to components."""
+
+    soft = "soft"
+    hard = "hard"
+    stochastic = "stochastic"
+
+
+def mixture(
+    files: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE", help=f"Embeddings, one row each: {FORMATS}, {PLACES}."),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", metavar="MODEL", help="The model, a .safetensors file."),
+    ],
+    components: Annotated[
+        int, typer.Option("--components", "-k", min=1, help="Number of distributions.")
+    ],
+    assignment: Annotated[
+        Assignment,
+        typer.Option(
+            help="Rows count for the components in proportion to their probabilities, for the most"
+            " probable one, or for one drawn with these probabilities."
+        ),
+    ] = Assignment.soft,
+    estimator: Annotated[
+        Estimator, typer.Option(help="Of kappa; see vmf fit.")
+    ] = Estimator.unbiased,
+    batch: Annotated[
+        int | None,
+        typer.Option(
+            metavar="ROWS",
+            help="Read the files once only, so many rows at a time, instead of once an iteration."
+            " Faster and a little worse; the first batch should have rows of every kind.",
+        ),
+    ] = None,
+    iterations: Annotated[int, typer.Option(min=1, help="At most so many passes.")] = 100,
+    tolerance: Annotated[
+        float,
+        typer.Option(min=0, help="Stop when the log-likelihood of a row changes by less (nats)."),
+    ] = 1e-3,
+    starts: Annotated[int, typer.Option(min=1, help="Starts, of which the best is kept.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of the starts.")] = 0,
+    column: Column = None,
+    scale: Scale = None,
+    on_bad_rows: Annotated[
+        BadRows,
+        typer.Option(help="Rows with NaN or infinity and zero rows: an error, or left out."),
+    ] = BadRows.error,
+    memory: Memory = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Fit a mixture of von Mises-Fisher distributions: groups of directions without labels.
+
+    Files are streamed: every iteration reads all of them, in chunks, so they may be larger than
+    memory; some numbers a row are kept. vmf score gives the density under the mixture and the most
+    probable component of new rows.
+
+    For example:
+
+        vmf mixture features.npy -k 10 -o mixture.safetensors
+        vmf mixture 's3://bucket/part-*.parquet' -k 100 --batch 100000 -o mixture.safetensors
+    """
+    from vmf.cli.progress import progress_bar, stored_bytes
+    from vmf.cli.report import LEVEL, model_as_json, print_json, print_model
+    from vmf.embeddings.memory_budget import MemoryBudget
+    from vmf.embeddings.scale import read_scale
+    from vmf.model_summary import cautions, summarize
+    from vmf.passes.mixture import fit_mixture_to_file
+
+    with progress_bar("fitting", wanted=not quiet, size=stored_bytes(files)) as progress:
+        done = fit_mixture_to_file(
+            files,
+            output,
+            components,
+            assignment=assignment.value,
+            estimator=estimator.value,
+            batch=batch,
+            iterations=iterations,
+            tolerance=tolerance,
+            starts=starts,
+            seed=seed,
+            column=column,
+            scale=None if scale is None else read_scale(scale),
+            on_bad_rows=on_bad_rows.value,
+            memory=None if memory is None else MemoryBudget.parse(memory).total,
+            progress=None if progress is None else lambda _, read, total: progress(read, total),
+        )
+    if quiet and not json:
+        return
+    summary = summarize(done.model, LEVEL)
+    notes = [*cautions(done.model, summary), *done.notes]
+    if json:
+        fit = {
+            "iterations": done.iterations,
+            "converged": done.converged,
+            "log_likelihood": done.log_likelihood,
+        }
+        print_json({"model": str(output), **fit, **model_as_json(done.model, summary, notes)})
+        return
+    how = f"{done.iterations} iterations, log-likelihood a row {done.log_likelihood:.8g}"
+    if batch is not None:
+        how = f"one pass in batches, log-likelihood a row of the last {done.log_likelihood:.8g}"
+    source = os.path.basename(files[0].rstrip("/")) if len(files) == 1 else f"{len(files)} files"
+    print_model(f"{source} -> {output} ({how})", done.model, summary, notes)

@@ -1,0 +1,234 @@
+"""Mixtures fitted to files: passes of EM over all rows, or one pass in batches."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from vmf.embeddings.atomic_output import PathLike, check_output
+from vmf.embeddings.embedding_file import EmbeddingFile, FloatRows
+from vmf.embeddings.errors import EmbeddingError
+from vmf.embeddings.fitting import bad_row, open_files
+from vmf.embeddings.memory_budget import MemoryBudget
+from vmf.embeddings.row_stream import row_stream
+from vmf.estimation import BadRowError, DegenerateFitError, Estimator
+from vmf.estimation.rows import OnBadRows, find_fault, row_sums, usable_norms
+from vmf.model_file import MODEL_EXTENSIONS, Model, save_model
+from vmf.passes.output import claimed_output
+
+if TYPE_CHECKING:
+    from vmf.models import VMFMixture
+
+PassProgress = Callable[[int, int, int], None]
+"""Called with the number of the pass, from 0, and the rows of it done so far and in all."""
+
+_BATCH_COPIES = 8  # a batch, and what is of its size while it is assigned
+
+
+@dataclass(frozen=True)
+class MixtureFit:
+    """What `fit_mixture_to_file` did.
+
+    Attributes
+    ----------
+    model : Model
+    iterations : int
+        Of the best start; 0 for batches.
+    converged : bool
+    log_likelihood : float
+        Mean over the rows, at the parameters before the last iteration (of the last batch).
+    notes : tuple of str
+        What the fit warned of.
+    """
+
+    model: Model
+    iterations: int
+    converged: bool
+    log_likelihood: float
+    notes: tuple[str, ...]
+
+
+def fit_mixture_to_file(
+    paths: Sequence[PathLike],
+    output: PathLike,
+    components: int,
+    *,
+    assignment: Literal["soft", "hard", "stochastic"] = "soft",
+    estimator: Estimator = "unbiased",
+    batch: int | None = None,
+    iterations: int = 100,
+    tolerance: float = 1e-3,
+    starts: int = 1,
+    seed: int = 0,
+    column: str | None = None,
+    scale: npt.ArrayLike | None = None,
+    on_bad_rows: OnBadRows = "error",
+    memory: int | None = None,
+    progress: PassProgress | None = None,
+) -> MixtureFit:
+    """Fit a mixture to the rows of files, and write it as a model.
+
+    Parameters
+    ----------
+    paths : sequence of path-like
+        Embeddings of one dimension; see `vmf.embeddings.open_embeddings`.
+    output : path-like
+        A .safetensors file; appears complete or not at all.
+    components : int
+        K.
+    assignment, estimator, iterations, tolerance, starts, seed
+        `assignment`, `estimator`, `max_iter`, `tol`, `n_init` and `random_state` of
+        `vmf.models.VMFMixture`.
+    batch : int, optional
+        Read the files once, so many rows at a time: the first are fitted, those after them assigned
+        and added. Without it, every iteration reads all of them.
+    column, scale
+        See `vmf.embeddings.open_embeddings`.
+    on_bad_rows : {"error", "skip"}
+        For rows with NaN or infinity and zero rows.
+    memory : int, optional
+        Bytes that this process may take in all.
+    progress : callable, optional
+        See `PassProgress`.
+
+    Raises
+    ------
+    EmbeddingError
+        For what cannot be read or fitted; one line.
+    """
+    from vmf.models import VMFMixture
+    from vmf.models.files import as_model
+
+    check_output(output, paths, MODEL_EXTENSIONS)
+    if batch is not None and batch < max(2, components):
+        raise EmbeddingError(
+            None, f"--batch {batch}: a batch needs {max(2, components)} rows or more"
+        )
+    files = open_files(paths, column, scale)
+    mixture = VMFMixture(
+        components,
+        assignment=assignment,
+        estimator=estimator,
+        max_iter=iterations,
+        tol=tolerance,
+        n_init=starts,
+        random_state=seed,
+    )
+    with claimed_output(output), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            if batch is None:
+                _in_passes(mixture, files, on_bad_rows, memory, progress)
+            else:
+                _in_batches(mixture, files, batch, on_bad_rows, memory, progress)
+            model = as_model(mixture)
+        except DegenerateFitError as error:
+            raise EmbeddingError(files[0].path, str(error)) from error
+        except ValueError as error:
+            if isinstance(error, EmbeddingError):
+                raise
+            raise EmbeddingError(None, str(error)) from error
+        names = tuple(file.path.name for file in files)
+        model = replace(model, sources=names)
+        save_model(model, output)
+    return MixtureFit(
+        model=model,
+        iterations=0 if batch else mixture.n_iter_,
+        converged=batch is None and mixture.converged_,
+        log_likelihood=mixture.lower_bound_,
+        notes=tuple(dict.fromkeys(str(one.message) for one in caught)),
+    )
+
+
+def _in_passes(
+    mixture: VMFMixture,
+    files: Sequence[EmbeddingFile],
+    on_bad_rows: OnBadRows,
+    memory: int | None,
+    progress: PassProgress | None,
+) -> None:
+    from vmf.models.file_rows import FileRows
+
+    number = 0
+
+    def report(done: int, total: int) -> None:
+        nonlocal number
+        if progress:
+            progress(number, done, total)
+        number += done == total
+
+    skip = on_bad_rows == "skip"
+    rows = FileRows(
+        files,
+        zero_rows_allowed=skip,
+        bad_rows_allowed=skip,
+        memory=memory,
+        components=int(mixture.n_components),
+        progress=report,
+    )
+    mixture.fit(rows)
+
+
+def _in_batches(
+    mixture: VMFMixture,
+    files: Sequence[EmbeddingFile],
+    batch: int,
+    on_bad_rows: OnBadRows,
+    memory: int | None,
+    progress: PassProgress | None,
+) -> None:
+    total = sum(file.rows for file in files)
+    done = 0
+    for rows, read in _batches(files, batch, on_bad_rows, memory):
+        if len(rows):
+            mixture.partial_fit(rows)
+        done += read
+        if progress:
+            progress(0, done, total)
+    if not done or not hasattr(mixture, "mean_directions_"):
+        raise EmbeddingError(files[0].path, "holds no usable rows")
+
+
+def _batches(
+    files: Sequence[EmbeddingFile], batch: int, on_bad_rows: OnBadRows, memory: int | None
+) -> Iterator[tuple[FloatRows, int]]:
+    """Yield the usable rows of every `batch` rows, and how many were read for them.
+
+    What is left at the end joins the batch before it, for it may hold too few rows to begin with.
+    """
+    width = max(file.native_dtype.itemsize for file in files)
+    dimension = files[0].dimension
+    budget = None if memory is None else MemoryBudget(memory)
+    chunk_bytes = max(batch * dimension * width, 1)
+    if budget is not None:
+        limit = budget.chunk_bytes(files, chunk_bytes, (_BATCH_COPIES - 1) * chunk_bytes)
+        if limit < chunk_bytes:
+            raise EmbeddingError(
+                None, f"--batch {batch} does not fit into --memory; take fewer rows"
+            )
+    waiting: list[FloatRows] = []
+    read = 0
+    for chunk in row_stream(files, chunk_bytes=chunk_bytes, budget=budget):
+        waiting.append(_checked(chunk.rows, chunk.file, chunk.start, on_bad_rows))
+        read += len(chunk.rows)
+        if sum(map(len, waiting)) >= 2 * batch:
+            joined = np.concatenate(waiting)
+            yield joined[:batch], read - (len(joined) - batch)
+            waiting, read = [joined[batch:]], len(joined) - batch
+    yield np.concatenate(waiting), read
+
+
+def _checked(rows: FloatRows, file: EmbeddingFile, start: int, on_bad_rows: OnBadRows) -> FloatRows:
+    """The rows that have a direction; EmbeddingError for others, unless they are to be skipped."""
+    sound = usable_norms(row_sums(rows, None).squared_norms)
+    for index in np.flatnonzero(~sound):
+        fault = find_fault(rows[index].astype(np.float64))
+        if fault is not None and on_bad_rows == "error":
+            raise bad_row(file, BadRowError(start + int(index), *fault))
+        sound[index] = fault is None
+    return rows if sound.all() else rows[sound]
