@@ -9,6 +9,7 @@ import re
 import shutil
 import zipfile
 from collections.abc import Callable
+from copy import deepcopy
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -255,6 +256,12 @@ def _checkpoint_files() -> list[Content]:
 def extensions() -> list[str]:
     """Of every format in the registry."""
     return sorted({one for known in registry._FORMATS for one in known.extensions})
+
+
+def load_samples() -> None:
+    """Make them all, so that no library that writes one is loaded later."""
+    for extension in extensions():
+        samples(extension)
 
 
 # Damage
@@ -514,7 +521,7 @@ def draw_structured(rng: np.random.Generator, kind: str) -> Content:
             if rng.random() < 0.2 and isinstance(target, dict):
                 del target[key]
             else:
-                target[key] = _VALUES[rng.integers(0, len(_VALUES))]
+                target[key] = deepcopy(_VALUES[rng.integers(0, len(_VALUES))])
             break
     metadata = header.get("__metadata__")
     if isinstance(metadata, dict) and inner in metadata:

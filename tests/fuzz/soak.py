@@ -41,7 +41,7 @@ def limit_memory() -> None:
 
 def run_batch(names: list[str], seed: int, seconds: float, inputs: int | None) -> int:
     """Try seeds from `seed` on; prints a line of JSON for each failure and one at the end."""
-    from . import targets
+    from . import files, targets
 
     warnings.simplefilter("ignore")
     tried = calls = failures = 0
@@ -50,6 +50,7 @@ def run_batch(names: list[str], seed: int, seconds: float, inputs: int | None) -
         os.makedirs(Path(name) / "elsewhere")
         folder.mkdir()
         os.chdir(Path(name) / "elsewhere")
+        files.load_samples()
         for one in names:  # what a check loads the first time is no input's fault
             with contextlib.suppress(Exception):
                 targets.TARGETS[one](folder, seed)

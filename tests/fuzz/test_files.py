@@ -78,6 +78,20 @@ def test_damaged_score_files(tmp_path, content, message):
         read_scores(str(tmp_path / "s.npy"))
 
 
+def test_scores_between_spaces(tmp_path):
+    (tmp_path / "s.tsv").write_text("a b\n1 2\n3 4\n")
+    scores = read_scores(str(tmp_path / "s.tsv"))
+    assert {name: values.tolist() for name, values in scores.items()} == {"a": [1, 3], "b": [2, 4]}
+
+
+def test_labels_of_a_table_without_columns(tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    with pa.ipc.new_file(str(tmp_path / "y.arrow"), pa.schema([])):
+        pass
+    with pytest.raises(EmbeddingError, match="has no column"):
+        files.read_labels(tmp_path / "y.arrow")
+
+
 def test_text_that_is_no_text(tmp_path):
     path = tmp_path / "y.npy"
     path.write_bytes(files.npy(np.array([0x110000, 65], np.uint32)).replace(b"<u4", b"<U1"))

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 
 from vmf import _core, _random
+from vmf.embeddings.scoring import unit_rows
+from vmf.estimation import SufficientStatistics
 
 from .float_patterns import draw
 from .kernels import ENTRIES
@@ -42,6 +44,13 @@ def everything(given: dict[str, Any]) -> dict[str, bytes]:
     total, low, norms = np.zeros(rows.shape[1]), np.zeros(rows.shape[1]), np.zeros(len(rows))
     _core.row_sums(rows, None, total, low, norms)
     found["row_sums"] = total.tobytes() + low.tobytes() + norms.tobytes()
+    for dtype in (np.float64, np.float32):
+        statistics = SufficientStatistics.from_rows(rows.astype(dtype))
+        found[f"from_rows {dtype.__name__}"] = (
+            statistics.resultant.tobytes() + statistics.resultant_lo.tobytes()
+        )
+        directions, _ = unit_rows(rows.astype(dtype), "error", 0)
+        found[f"unit_rows {dtype.__name__}"] = directions.tobytes()
     noise = np.empty((3000, 50), np.float32)
     _random.fill_normals(noise, 7, threads=3)
     found["fill_normals"] = noise.tobytes()

@@ -172,6 +172,8 @@ def choose_label_column(path: Place, schema: pa.Schema, column: str | None) -> s
     import pyarrow.types as pt
 
     names: list[str] = schema.names
+    if not names:
+        raise EmbeddingError(path, "has no column")
     if column is None and len(names) > 1:
         raise EmbeddingError(
             path,

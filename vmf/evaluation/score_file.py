@@ -95,7 +95,7 @@ def _from_table(path: Path, column: str | None) -> dict[str, npt.NDArray[np.floa
     values: dict[str, list[float]] = {name: [] for name in chosen}
     for number, line in data_lines(path, layout.first_line):
         check_width(path, number, line, layout)
-        fields = [line] if layout.delimiter is None else split(line, layout.delimiter)
+        fields = [line] if len(layout.names) == 1 else split(line, layout.delimiter)
         for name, at in position.items():
             try:
                 values[name].append(float(fields[at]))
