@@ -333,6 +333,25 @@ def test_a_domain_error_in_any_thread_is_reported() -> None:
             special.log_iv(2.0, one_bad)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the memory of the process from /proc")
+def test_without_room_for_another_thread_one_does_the_work() -> None:
+    program = """
+import resource
+import numpy as np
+from vmf import special
+special.set_num_threads(4)
+x, out = np.linspace(1, 1e4, 1 << 17), np.empty(1 << 17)
+pages = int(open("/proc/self/statm").read().split()[0])
+limit = pages * resource.getpagesize() + (2 << 20)  # less than a thread's stack
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+special.log_iv(10.0, x, out=out)
+special.set_num_threads(1)
+assert (special.log_iv(10.0, x[:1000]) == out[:1000]).all() and np.isfinite(out).all()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 def test_calls_from_many_threads_at_once() -> None:
     a, x = _points("log_kv", 40_000)
     expected = special.log_kv(a, x)
