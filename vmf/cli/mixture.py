@@ -10,7 +10,18 @@ from typing import Annotated
 import typer
 
 from vmf.cli.fit import Estimator
-from vmf.cli.options import FORMATS, PLACES, BadRows, Column, Json, Memory, Quiet, Scale
+from vmf.cli.options import (
+    FORMATS,
+    PLACES,
+    BadRows,
+    Cluster,
+    Column,
+    Json,
+    Memory,
+    Quiet,
+    Scale,
+    Workers,
+)
 
 
 class Assignment(str, Enum):
@@ -65,6 +76,8 @@ def mixture(
         typer.Option(help="Rows with NaN or infinity and zero rows: an error, or left out."),
     ] = BadRows.error,
     memory: Memory = None,
+    cluster: Cluster = None,
+    workers: Workers = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -78,15 +91,20 @@ def mixture(
 
         vmf mixture features.npy -k 10 -o mixture.safetensors
         vmf mixture 's3://bucket/part-*.parquet' -k 100 --batch 100000 -o mixture.safetensors
+        vmf mixture /shared/parts -k 100 -o mixture.safetensors --cluster tcp://scheduler:8786
     """
     from vmf.cli.progress import progress_bar, stored_bytes
     from vmf.cli.report import LEVEL, model_as_json, print_json, print_model
+    from vmf.cluster import open_client
     from vmf.embeddings.memory_budget import MemoryBudget
     from vmf.embeddings.scale import read_scale
     from vmf.model_summary import cautions, summarize
     from vmf.passes.mixture import fit_mixture_to_file
 
-    with progress_bar("fitting", wanted=not quiet, size=stored_bytes(files)) as progress:
+    with (
+        open_client(cluster, workers) as client,
+        progress_bar("fitting", wanted=not quiet, size=stored_bytes(files)) as progress,
+    ):
         done = fit_mixture_to_file(
             files,
             output,
@@ -103,6 +121,7 @@ def mixture(
             on_bad_rows=on_bad_rows.value,
             memory=None if memory is None else MemoryBudget.parse(memory).total,
             progress=None if progress is None else lambda _, read, total: progress(read, total),
+            client=client,
         )
     if quiet and not json:
         return

@@ -10,7 +10,7 @@ import numpy as np
 
 from vmf.cluster.blocks import Block, blocks_of
 from vmf.cluster.in_order import in_order
-from vmf.cluster.tasks import sum_block, sum_block_by_class
+from vmf.cluster.tasks import Reading, sum_block, sum_block_by_class
 from vmf.embeddings import fitting
 from vmf.embeddings.embedding_file import EmbeddingFile
 from vmf.estimation import SufficientStatistics
@@ -31,11 +31,17 @@ def running_statistics(
     column: str | None,
     on_bad_rows: OnBadRows,
     done: int = 0,
+    memory: int | None = None,
 ) -> Iterator[tuple[int, tuple[SufficientStatistics, ...]]]:
     """Yield the rows read so far and their statistics, after every block.
 
     As :func:`vmf.embeddings.fitting.running_statistics`, which reads in this process: either goes
     on where the other has stopped. Blocks are merged in the order of the rows.
+
+    Parameters
+    ----------
+    memory : int, optional
+        Bytes that each worker may take.
 
     Raises
     ------
@@ -45,8 +51,8 @@ def running_statistics(
     ClusterError
         See :func:`vmf.cluster.in_order.in_order`.
     """
-    memory = fitting.chunk_bytes(labels)
-    dimension = files[0].dimension
+    size, dimension = fitting.chunk_bytes(labels), files[0].dimension
+    reading = Reading(size, memory, 16 * dimension * len(statistics))
     submitted = done
     code_type = None if labels is None else np.min_scalar_type(len(labels.classes))
 
@@ -54,11 +60,11 @@ def running_statistics(
         nonlocal submitted
         first, submitted = submitted, submitted + block.rows
         if labels is None:
-            return client.submit(sum_block, block, dimension, memory, on_bad_rows, pure=False)
+            return client.submit(sum_block, block, dimension, reading, on_bad_rows, pure=False)
         codes = labels.codes[first:submitted].astype(code_type)
-        return client.submit(sum_block_by_class, block, codes, memory, on_bad_rows, pure=False)
+        return client.submit(sum_block_by_class, block, codes, reading, on_bad_rows, pure=False)
 
-    blocks = blocks_of(files, column, align=memory, skip=done)
+    blocks = blocks_of(files, column, align=size, skip=done)
     for block, found in in_order(client, submit, blocks, per_thread=_BLOCKS_PER_THREAD):
         if labels is None:
             found = {0: found}

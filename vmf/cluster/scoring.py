@@ -9,7 +9,7 @@ import distributed
 
 from vmf.cluster.blocks import Block, blocks_of
 from vmf.cluster.in_order import in_order
-from vmf.cluster.tasks import given_back, score_block
+from vmf.cluster.tasks import Reading, given_back, score_block
 from vmf.embeddings.embedding_file import DEFAULT_CHUNK_BYTES, EmbeddingFile
 from vmf.embeddings.scoring import Scorer, Scores
 from vmf.estimation.rows import OnBadRows
@@ -27,10 +27,13 @@ def scored_chunks(
     column: str | None,
     on_bad_rows: OnBadRows,
     skip: int = 0,
+    memory: int | None = None,
+    beside: int = 0,
 ) -> Iterator[tuple[Scores, int]]:
     """Yield the scores of every chunk of the files in order, and how many rows were off unit length.
 
-    The first `skip` rows are left out.
+    The first `skip` rows are left out. Each worker may take `memory` bytes, `beside` of them beside
+    its chunks.
 
     Raises
     ------
@@ -44,10 +47,10 @@ def scored_chunks(
         # A task, not scattered data, so that it comes back when the worker that has it dies.
         there = client.submit(given_back, scorer, pure=False)
 
+    reading = Reading(DEFAULT_CHUNK_BYTES, memory, beside)
+
     def submit(_: EmbeddingFile, block: Block) -> distributed.Future:
-        return client.submit(
-            score_block, block, there, DEFAULT_CHUNK_BYTES, on_bad_rows, pure=False
-        )
+        return client.submit(score_block, block, there, reading, on_bad_rows, pure=False)
 
     blocks = blocks_of(files, column, align=DEFAULT_CHUNK_BYTES, skip=skip, most_rows=_MOST_ROWS)
     for _, chunks in in_order(client, submit, blocks, per_thread=_BLOCKS_PER_THREAD):

@@ -222,7 +222,14 @@ def statistics_so_far(
     from vmf.cluster import fitting as cluster
 
     return cluster.running_statistics(
-        client, files, labels, statistics, column=column, on_bad_rows=on_bad_rows, done=done
+        client,
+        files,
+        labels,
+        statistics,
+        column=column,
+        on_bad_rows=on_bad_rows,
+        done=done,
+        memory=memory,
     )
 
 

@@ -292,7 +292,14 @@ def write_scores(
         from vmf.cluster.scoring import scored_chunks as of_cluster
 
         scored_chunks = of_cluster(
-            client, scorer, files, column=column, on_bad_rows=on_bad_rows, skip=skip
+            client,
+            scorer,
+            files,
+            column=column,
+            on_bad_rows=on_bad_rows,
+            skip=skip,
+            memory=memory,
+            beside=_block_bytes(scorer, files[0].dimension),
         )
     if journal is not None:
         if left_out is not None:
@@ -340,8 +347,8 @@ def _scored_chunks(
     size = DEFAULT_CHUNK_BYTES
     budget = None if memory is None else MemoryBudget(memory)
     if budget is not None:
-        block = 8 * files[0].dimension * scorer.rows_of_a_block(files[0].dimension)
-        size = budget.chunk_bytes(files, size, _TABLE_BYTES + _BLOCK_COPIES * block)
+        beside = _TABLE_BYTES + _block_bytes(scorer, files[0].dimension)
+        size = budget.chunk_bytes(files, size, beside)
     if left_out is None:
         for chunk in row_stream(files, skip=skip, chunk_bytes=size, budget=budget):
             yield _score(scorer, chunk, on_bad_rows)
@@ -364,6 +371,10 @@ def _scored_chunks(
                 break
             yield _score(scorer, chunk, on_bad_rows)
             done += len(chunk.rows)
+
+
+def _block_bytes(scorer: Scorer, dimension: int) -> int:
+    return _BLOCK_COPIES * 8 * dimension * scorer.rows_of_a_block(dimension)
 
 
 def _score(scorer: Scorer, chunk: Chunk, on_bad_rows: OnBadRows) -> tuple[Scores, int]:

@@ -128,10 +128,9 @@ def _parsed(text: str, source: str) -> Any:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
+        where = f" line {mark.line + 1}:" if mark else ""
         if "\n" not in text:  # what was typed after --set has no lines to count
             where = " the value is not YAML:"
-        else:
-            where = f" line {mark.line + 1}:" if mark else ""
         problem = getattr(error, "problem", None) or "is not YAML"
         raise ExperimentError(f"{source}:{where} {problem}") from error
     except (ValueError, OverflowError, TypeError, KeyError, IndexError, AttributeError) as error:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,45 @@ Found = TypeVar("Found")
 _MOST_PARTS = 64
 
 _MODEL_COPIES = 12  # (K, dim) float64 in one pass: parameters, sums, and those of the chunks
+
+
+@dataclass(frozen=True)
+class Reduction(Generic[Found]):
+    """A function of the rows of each chunk, and how its results are merged; see `DirectionRows.reduce`.
+
+    Attributes
+    ----------
+    function, merge : callable
+    fixed : mapping
+        Arguments of the function that are the same for all rows.
+    zero_rows_allowed, bad_rows_allowed : bool
+        See `FileRows`.
+    """
+
+    function: Callable[..., Found]
+    merge: Callable[[Sequence[Found]], Found]
+    fixed: Mapping[str, Any]
+    zero_rows_allowed: bool
+    bad_rows_allowed: bool
+
+    def of_chunk(self, start: int, rows: npt.NDArray[Any], beside: Sequence[Any]) -> Found:
+        """Return the result of a chunk that begins with row `start` of its file; BadRowError."""
+        if self.bad_rows_allowed:
+            rows = _zeros_for_bad_rows(rows)
+        try:
+            here = DirectionRows(rows, zero_rows_allowed=self.zero_rows_allowed)
+        except BadDirectionError as error:
+            raise BadRowError(start + error.row, error.column, error.reason) from error
+        return self.function(here, *beside, **self.fixed)
+
+    def merged(self, results: Iterable[Found]) -> Found:
+        """Return the results, one or more, merged in their order."""
+        parts: list[Found] = []
+        for result in results:
+            parts.append(result)
+            if len(parts) == _MOST_PARTS:
+                parts = [self.merge(parts)]
+        return self.merge(parts)
 
 
 class FileRows(DirectionRows):
@@ -73,20 +113,18 @@ class FileRows(DirectionRows):
         self._chunk_bytes = DEFAULT_CHUNK_BYTES
         self._budget = None if memory is None else MemoryBudget(memory)
         if self._budget is not None:
-            other = 8 * (_MODEL_COPIES * components * self.dim + 4 * self.count)
-            self._chunk_bytes = self._budget.chunk_bytes(files, DEFAULT_CHUNK_BYTES, other)
+            beside = self.bytes_of_model(components, self.dim) + 32 * self.count
+            self._chunk_bytes = self._budget.chunk_bytes(files, DEFAULT_CHUNK_BYTES, beside)
+        self._zero_rows_allowed = zero_rows_allowed or bad_rows_allowed
         self._bad_rows_allowed = bad_rows_allowed
-        self.zero = None
-        zero = np.zeros(self.count, bool)
-        for first, chunk, rows in self._chunks():
-            try:
-                found = DirectionRows(rows, zero_rows_allowed=zero_rows_allowed or bad_rows_allowed)
-            except BadDirectionError as error:
-                bad = BadRowError(chunk.start + error.row, error.column, error.reason)
-                raise bad_row(chunk.file, bad) from error
-            if found.zero is not None:
-                zero[first : first + len(rows)] = found.zero
+        zero = self.reduce(_zero_rows, np.concatenate)
         self.zero = zero if zero.any() else None
+        self._zero_rows_allowed = True  # those that are not allowed have been found
+
+    @staticmethod
+    def bytes_of_model(components: int, dim: int) -> int:
+        """Bytes that a pass takes for so many components."""
+        return 8 * _MODEL_COPIES * components * dim
 
     @property
     def resolution(self) -> float:
@@ -99,21 +137,19 @@ class FileRows(DirectionRows):
 
     def blocks(self, dtype: str | None = None, rows: int | None = None) -> Iterator[Block]:
         """Yield all rows in blocks."""
-        for first, _, values in self._chunks():
-            here = DirectionRows(values, zero_rows_allowed=True)
-            for block in here.blocks(dtype, rows):
+        first = 0
+        for chunk in self._chunks():
+            values = _zeros_for_bad_rows(chunk.rows) if self._bad_rows_allowed else chunk.rows
+            for block in DirectionRows(values, zero_rows_allowed=True).blocks(dtype, rows):
                 yield block._replace(start=first + block.start)
+            first += len(values)
 
     def directions(self, indices: Any) -> Vector:
         """Return the rows of these indices, in their order, as unit vectors, by one pass."""
-        wanted = np.asarray(indices)
-        order = np.argsort(wanted, kind="stable")
-        found = np.empty((len(wanted), self.dim))
-        for first, _, rows in self._chunks():
-            low, high = np.searchsorted(wanted[order], [first, first + len(rows)])
-            places = order[low:high]
-            found[places] = rows[wanted[places] - first]
-        return unit_directions(found)
+        wanted, order = np.unique(np.asarray(indices), return_inverse=True)
+        chosen = np.zeros(self.count, bool)
+        chosen[wanted] = True
+        return unit_directions(self.reduce(_chosen_rows, np.concatenate, (chosen,))[order])
 
     def reduce(
         self,
@@ -123,25 +159,50 @@ class FileRows(DirectionRows):
         **fixed: Any,
     ) -> Found:
         """Return `function` of the rows of each chunk, merged in their order."""
-        parts: list[Found] = []
-        for first, _, values in self._chunks():
-            own = [None if b is None else b[first : first + len(values)] for b in beside]
-            parts.append(function(DirectionRows(values, zero_rows_allowed=True), *own, **fixed))
-            if len(parts) == _MOST_PARTS:
-                parts = [merge(parts)]
-        return merge(parts)
+        reduction = self._reduction(function, merge, fixed)
 
-    def _chunks(self) -> Iterator[tuple[int, Chunk, npt.NDArray[Any]]]:
-        """Yield the number of the first row over all files, the chunk, and its rows."""
-        first = 0
-        stream = row_stream(self.files, chunk_bytes=self._chunk_bytes, budget=self._budget)
-        for chunk in stream:
-            rows = chunk.rows
-            finite = np.isfinite(rows).all(axis=1) if self._bad_rows_allowed else np.ones(1, bool)
-            if not finite.all():
-                rows = rows.copy()
-                rows[~finite] = 0
-            yield first, chunk, rows
-            first += len(rows)
-            if self._progress:
-                self._progress(first, self.count)
+        def results() -> Iterator[Found]:
+            first = 0
+            for chunk in self._chunks():
+                after = first + len(chunk.rows)
+                own = [None if b is None else b[first:after] for b in beside]
+                try:
+                    yield reduction.of_chunk(chunk.start, chunk.rows, own)
+                except BadRowError as error:
+                    raise bad_row(chunk.file, error) from error
+                first = after
+
+        return reduction.merged(results())
+
+    def _reduction(
+        self,
+        function: Callable[..., Found],
+        merge: Callable[[Sequence[Found]], Found],
+        fixed: Mapping[str, Any],
+    ) -> Reduction[Found]:
+        return Reduction(function, merge, fixed, self._zero_rows_allowed, self._bad_rows_allowed)
+
+    def _chunks(self) -> Iterator[Chunk]:
+        done = 0
+        for chunk in row_stream(self.files, chunk_bytes=self._chunk_bytes, budget=self._budget):
+            yield chunk
+            done += len(chunk.rows)
+            self._report(done)
+
+    def _report(self, done: int) -> None:
+        if self._progress:
+            self._progress(done, self.count)
+
+
+def _zero_rows(rows: DirectionRows) -> npt.NDArray[np.bool_]:
+    return np.zeros(rows.count, bool) if rows.zero is None else rows.zero
+
+
+def _chosen_rows(rows: DirectionRows, chosen: npt.NDArray[np.bool_]) -> Vector:
+    found: Vector = rows.array[chosen].astype(np.float64)
+    return found
+
+
+def _zeros_for_bad_rows(rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    finite = np.isfinite(rows).all(axis=1)
+    return rows if finite.all() else np.where(finite[:, np.newaxis], rows, np.zeros(1, rows.dtype))

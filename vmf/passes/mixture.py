@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,8 @@ from vmf.model_file import MODEL_EXTENSIONS, Model, save_model
 from vmf.passes.output import claimed_output
 
 if TYPE_CHECKING:
+    from distributed import Client
+
     from vmf.models import VMFMixture
 
 PassProgress = Callable[[int, int, int], None]
@@ -70,6 +72,7 @@ def fit_mixture_to_file(
     on_bad_rows: OnBadRows = "error",
     memory: int | None = None,
     progress: PassProgress | None = None,
+    client: Client | None = None,
 ) -> MixtureFit:
     """Fit a mixture to the rows of files, and write it as a model.
 
@@ -92,9 +95,12 @@ def fit_mixture_to_file(
     on_bad_rows : {"error", "skip"}
         For rows with NaN or infinity and zero rows.
     memory : int, optional
-        Bytes that this process may take in all.
+        Bytes that this process may take in all; with `client`, that each worker may take.
     progress : callable, optional
         See `PassProgress`.
+    client : distributed.Client, optional
+        Whose workers read the files, see `vmf.cluster`; not with `batch`. The result does not depend
+        on their number; from that of one process it differs by the rounding of sums.
 
     Raises
     ------
@@ -108,6 +114,10 @@ def fit_mixture_to_file(
     if batch is not None and batch < max(2, components):
         raise EmbeddingError(
             None, f"--batch {batch}: a batch needs {max(2, components)} rows or more"
+        )
+    if batch is not None and client is not None:
+        raise EmbeddingError(
+            None, "--batch is for one process; leave out --cluster and --workers, or --batch"
         )
     files = open_files(paths, column, scale)
     mixture = VMFMixture(
@@ -123,7 +133,7 @@ def fit_mixture_to_file(
         warnings.simplefilter("always")
         try:
             if batch is None:
-                _in_passes(mixture, files, on_bad_rows, memory, progress)
+                _in_passes(mixture, files, column, on_bad_rows, memory, progress, client)
             else:
                 _in_batches(mixture, files, batch, on_bad_rows, memory, progress)
             model = as_model(mixture)
@@ -148,9 +158,11 @@ def fit_mixture_to_file(
 def _in_passes(
     mixture: VMFMixture,
     files: Sequence[EmbeddingFile],
+    column: str | None,
     on_bad_rows: OnBadRows,
     memory: int | None,
     progress: PassProgress | None,
+    client: Client | None,
 ) -> None:
     from vmf.models.file_rows import FileRows
 
@@ -163,15 +175,19 @@ def _in_passes(
         number += done == total
 
     skip = on_bad_rows == "skip"
-    rows = FileRows(
-        files,
-        zero_rows_allowed=skip,
-        bad_rows_allowed=skip,
-        memory=memory,
-        components=int(mixture.n_components),
-        progress=report,
-    )
-    mixture.fit(rows)
+    how: dict[str, Any] = {
+        "zero_rows_allowed": skip,
+        "bad_rows_allowed": skip,
+        "memory": memory,
+        "components": int(mixture.n_components),
+        "progress": report,
+    }
+    if client is None:
+        mixture.fit(FileRows(files, **how))
+        return
+    from vmf.cluster.file_rows import SpreadFileRows
+
+    mixture.fit(SpreadFileRows(files, client, column, **how))
 
 
 def _in_batches(
