@@ -80,6 +80,16 @@ def test_everything_reads_back_bit_for_bit(tmp_path, labels):
         assert (ours.normalised, ours.skipped) == (39, 1)
 
 
+def test_the_same_model_is_the_same_file(tmp_path):
+    model = make_model()
+    contents = set()
+    for number in range(10):
+        save_model(model, tmp_path / f"{number}.safetensors")
+        contents.add((tmp_path / f"{number}.safetensors").read_bytes())
+    assert len(contents) == 1
+    assert load_file(tmp_path / "0.safetensors")["mean_direction"].shape == (3, DIM)
+
+
 def test_a_model_can_be_fitted_again_from_its_file(path):
     model = load_model(path)
     again = [fit(s).concentration for s in model.statistics]

@@ -27,6 +27,7 @@ import numpy.typing as npt
 from vmf.embeddings.atomic_output import PathLike, atomic_output, check_output
 from vmf.embeddings.errors import one_line
 from vmf.estimation.statistics import SufficientStatistics
+from vmf.tensor_file import tensor_bytes
 
 FORMAT_VERSION = 1
 KINDS = ("classes", "components")
@@ -139,8 +140,6 @@ def save_model(model: Model, path: PathLike) -> None:
     OSError
         When the disk is full.
     """
-    from safetensors.numpy import save
-
     check_output(path, extensions=MODEL_EXTENSIONS)
     tensors: dict[str, npt.NDArray[Any]] = {
         "mean_direction": model.mean_direction,
@@ -159,10 +158,7 @@ def save_model(model: Model, path: PathLike) -> None:
         "left_out": [_without_folder(line) for line in model.left_out],
         "kind": model.kind,
     }
-    contents = save(
-        {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()},
-        {"format": _FORMAT, "model": json.dumps(description)},
-    )
+    contents = tensor_bytes(tensors, {"format": _FORMAT, "model": json.dumps(description)})
     with atomic_output(path) as temporary:
         temporary.write_bytes(contents)
 

@@ -75,6 +75,15 @@ def mixture(
         BadRows,
         typer.Option(help="Rows with NaN or infinity and zero rows: an error, or left out."),
     ] = BadRows.error,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Keep the parameters here after iterations, to go on from."
+        ),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the checkpoint, if it is there.")
+    ] = False,
     memory: Memory = None,
     cluster: Cluster = None,
     workers: Workers = None,
@@ -91,6 +100,7 @@ def mixture(
 
         vmf mixture features.npy -k 10 -o mixture.safetensors
         vmf mixture 's3://bucket/part-*.parquet' -k 100 --batch 100000 -o mixture.safetensors
+        vmf mixture huge.npy -k 50 -o mixture.safetensors --checkpoint mixture.ckpt --resume
         vmf mixture /shared/parts -k 100 -o mixture.safetensors --cluster tcp://scheduler:8786
     """
     from vmf.cli.progress import progress_bar, stored_bytes
@@ -122,6 +132,8 @@ def mixture(
             memory=None if memory is None else MemoryBudget.parse(memory).total,
             progress=None if progress is None else lambda _, read, total: progress(read, total),
             client=client,
+            checkpoint=checkpoint,
+            resume=resume,
         )
     if quiet and not json:
         return

@@ -87,8 +87,7 @@ def score_block(
     """Scores of the rows of a block, chunk after chunk, and how many were off unit length."""
     try:
         return [
-            score_chunk(scorer, rows, on_bad_rows, start)
-            for start, rows in _chunks(block, reading)
+            score_chunk(scorer, rows, on_bad_rows, start) for start, rows in _chunks(block, reading)
         ]
     except (EmbeddingError, BadRowError) as error:
         return error

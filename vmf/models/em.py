@@ -9,7 +9,7 @@ that once; its rows being one or all equal, it keeps its direction and takes the
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -68,6 +68,34 @@ class State:
 
 
 @dataclass(frozen=True, eq=False)
+class Standing:
+    """A fit between two iterations: all that the rest of it depends on.
+
+    Attributes
+    ----------
+    start : int
+        Number of the start, from 0.
+    state : State
+        With the objectives of this start so far.
+    likeliest : State
+        Of this start, for stochastic assignment.
+    best : State or None
+        Of the starts before it.
+    random : tuple
+        State of the random numbers, as `numpy.random.RandomState.get_state` gives it.
+    """
+
+    start: int
+    state: State
+    likeliest: State
+    best: State | None
+    random: tuple[Any, ...]
+
+
+Keep = Callable[[Standing], None]
+
+
+@dataclass(frozen=True, eq=False)
 class Settings:
     """What is learnt, and when to stop.
 
@@ -118,27 +146,74 @@ class ExpectationMaximisation:
         )
         return self._maximise(self._pass(before, "hard"), before)
 
-    def run(self, state: State) -> State:
-        """Return the state after as many iterations as it takes."""
+    def fit(
+        self,
+        init: Start | Matrix,
+        starts: int,
+        standing: Standing | None = None,
+        keep: Keep | None = None,
+    ) -> State:
+        """Return the best state that so many starts lead to.
+
+        Parameters
+        ----------
+        standing : Standing, optional
+            Where to go on.
+        keep : callable, optional
+            Called after each iteration.
+        """
+        best, first = None, 0
+        if standing is not None:
+            best, first = standing.best, standing.start
+            self._random.set_state(standing.random)
+        for number in range(first, starts):
+            if standing is None:
+                state = likeliest = self.start(init)
+            else:
+                state, likeliest, standing = standing.state, standing.likeliest, None
+
+            def keep_start(
+                state: State, likeliest: State, number: int = number, best: State | None = best
+            ) -> None:
+                if keep is not None:
+                    random = self._random.get_state(legacy=True)
+                    keep(Standing(number, state, likeliest, best, tuple(random)))
+
+            found = self.run(state, likeliest, keep_start)
+            if best is None or found.objectives[-1] > best.objectives[-1]:
+                best = found
+        assert best is not None  # there is one start or more
+        return best
+
+    def run(
+        self,
+        state: State,
+        likeliest: State | None = None,
+        keep: Callable[[State, State], None] | None = None,
+    ) -> State:
+        """Return the state after as many iterations as it takes, those of its objectives included."""
         settings = self._settings
         if settings.count == 1:
             return self._single(state)
-        best = state
-        previous = -math.inf
-        objectives: list[float] = []
-        for _ in range(settings.max_iter):
+        likeliest = likeliest or state
+        while len(state.objectives) < settings.max_iter:
             found = self._pass(state, settings.assignment)
-            objectives.append(found.objective)
+            objectives = (*state.objectives, found.objective)
             if settings.assignment == "stochastic" and found.objective >= max(objectives):
-                best = state
+                likeliest = state
             after = self._maximise(found, state)
+            previous = state.objectives[-1] if state.objectives else -math.inf
             steady = abs(found.objective - previous) < settings.tol and after.moved == state.moved
-            state, previous = after, found.objective
+            state = replace(after, objectives=objectives)
             if steady and settings.assignment != "stochastic":
-                return replace(state, objectives=tuple(objectives), converged=True)
+                return replace(state, converged=True)
+            if keep is not None:
+                keep(state, likeliest)
         if settings.assignment == "stochastic":
-            return replace(best, objectives=tuple(objectives), converged=True, moved=state.moved)
-        return replace(state, objectives=tuple(objectives))
+            return replace(
+                likeliest, objectives=state.objectives, converged=True, moved=state.moved
+            )
+        return state
 
     def add(self, state: State) -> State:
         """Return the state after these rows have been assigned and added to its statistics."""

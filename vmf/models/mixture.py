@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import numbers
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -27,8 +28,16 @@ from vmf.estimation import ConjugatePrior, Estimator, SufficientStatistics
 from vmf.models.arrays import beside
 from vmf.models.concentrations import Concentrations
 from vmf.models.densities import plug_in_densities
-from vmf.models.em import ExpectationMaximisation, Settings, State, given_directions
+from vmf.models.em import (
+    ExpectationMaximisation,
+    Keep,
+    Settings,
+    Standing,
+    State,
+    given_directions,
+)
 from vmf.models.expectation import Assignment
+from vmf.models.file_rows import FileRows
 from vmf.models.input import direction_rows, enough_rows, repetitions, row_weights
 from vmf.models.posterior import DirectionModel, ZeroRows, of_each_row
 from vmf.models.rows import DirectionRows
@@ -178,12 +187,34 @@ class VMFMixture(DensityMixin, DirectionModel):
         rows = direction_rows(self, X, reset=True)
         em = self._em(rows, sample_weight, settings)
         if self.warm_start and hasattr(self, "mean_directions_"):
-            best = em.run(self._state(settings.count, rows.dim))
-        else:
-            init = self._init(rows)
-            n_init = 1 if settings.count == 1 else int(self.n_init)
-            runs = (em.run(em.start(init)) for _ in range(n_init))
-            best = max(runs, key=_last_objective)
+            best = em.run(replace(self._state(settings.count, rows.dim), objectives=()))
+            self._keep(best)
+            self._warn(best)
+            return self
+        return self._fit(em, rows)
+
+    def fit_resumable(self, rows: FileRows, standing: Standing | None, keep: Keep) -> VMFMixture:
+        """Fit as `fit` does, or go on with a fit from where it stood.
+
+        Parameters
+        ----------
+        standing : Standing or None
+            What `keep` was called with by a fit of the same rows with the same parameters.
+        keep : callable
+            Called after each iteration.
+        """
+        found = direction_rows(self, rows, reset=True)
+        return self._fit(self._em(found, None, self._settings()), found, standing, keep)
+
+    def _fit(
+        self,
+        em: ExpectationMaximisation,
+        rows: DirectionRows,
+        standing: Standing | None = None,
+        keep: Keep | None = None,
+    ) -> VMFMixture:
+        starts = 1 if int(self.n_components) == 1 else int(self.n_init)
+        best = em.fit(self._init(rows), starts, standing, keep)
         self._keep(best)
         self._warn(best)
         return self
@@ -429,10 +460,6 @@ class VMFDensity(VMFMixture):
         """The fitted distribution."""
         check_is_fitted(self)
         return VonMisesFisher(self.mean_direction_, self.concentration_)
-
-
-def _last_objective(state: State) -> float:
-    return state.objectives[-1]
 
 
 def _given_weights(weights: Any, count: int) -> Vector | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,10 +21,13 @@ from vmf.embeddings.atomic_output import PathLike, atomic_output
 from vmf.embeddings.embedding_file import EmbeddingFile
 from vmf.embeddings.errors import EmbeddingError
 from vmf.estimation.statistics import SufficientStatistics
+from vmf.tensor_file import tensor_bytes
 
 _FORMAT = "vmf-checkpoint"
 _NUMBERS = ("count", "weight", "weight2", "normalised", "skipped", "dispersion")
 _VECTORS = ("resultant", "resultant_lo")
+
+Tensor = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -48,21 +51,21 @@ class Checkpoint:
     statistics: tuple[SufficientStatistics, ...]
     damaged: Mapping[int, str] = field(default_factory=dict)
 
+    @property
+    def progress(self) -> str:
+        """How far the pass is, in words."""
+        return f"{self.rows} rows"
+
 
 def save_checkpoint(checkpoint: Checkpoint, path: PathLike) -> None:
     """Write to ``path``, all of it or nothing; OSError when the disk is full."""
-    from safetensors.numpy import save
-
-    tensors = {
-        name: np.array([getattr(s, name) for s in checkpoint.statistics], np.float64)
-        for name in (*_VECTORS, *_NUMBERS)
-    }
+    tensors = statistics_tensors(checkpoint.statistics)
     state = {
         "plan": checkpoint.plan,
         "rows": checkpoint.rows,
         "damaged": [[position, line] for position, line in checkpoint.damaged.items()],
     }
-    contents = save(tensors, {"format": _FORMAT, "state": json.dumps(state)})
+    contents = tensor_bytes(tensors, {"format": _FORMAT, "state": json.dumps(state)})
     with atomic_output(path) as temporary:
         temporary.write_bytes(contents)
 
@@ -83,27 +86,10 @@ def load_checkpoint(path: PathLike) -> Checkpoint:
             if metadata.get("format") != _FORMAT:
                 raise EmbeddingError(path, "is not a checkpoint of vmf fit; name another file")
             state = json.loads(metadata["state"])
-            tensors = {name: file.get_tensor(name) for name in (*_VECTORS, *_NUMBERS)}
+            statistics = read_statistics(file.get_tensor)
         plan, rows = state["plan"], state["rows"]
         if type(rows) is not int or rows < 0 or not all("name" in one for one in plan["files"]):
             raise ValueError("its plan or its number of rows is none")
-        if len({len(tensor) for tensor in tensors.values()}) != 1 or not all(
-            tensor.dtype == np.float64 and np.isfinite(tensor).all() for tensor in tensors.values()
-        ):
-            raise ValueError("its statistics are no finite numbers, one a class")
-        statistics = tuple(
-            SufficientStatistics(
-                count=float(tensors["count"][k]),
-                weight=float(tensors["weight"][k]),
-                weight2=float(tensors["weight2"][k]),
-                dispersion=float(tensors["dispersion"][k]),
-                resultant=tensors["resultant"][k],
-                resultant_lo=tensors["resultant_lo"][k],
-                normalised=int(tensors["normalised"][k]),
-                skipped=int(tensors["skipped"][k]),
-            )
-            for k in range(len(tensors["count"]))
-        )
         damaged = {int(position): str(line) for position, line in state["damaged"]}
         return Checkpoint(plan, rows, statistics, damaged)
     except EmbeddingError:
@@ -114,6 +100,36 @@ def load_checkpoint(path: PathLike) -> Checkpoint:
         raise EmbeddingError(
             path, f"is a damaged checkpoint ({error}); remove it and begin anew"
         ) from error
+
+
+def statistics_tensors(statistics: Sequence[SufficientStatistics]) -> dict[str, Tensor]:
+    """Each number of the statistics as an array, one entry a class."""
+    return {
+        name: np.array([getattr(one, name) for one in statistics], np.float64)
+        for name in (*_VECTORS, *_NUMBERS)
+    }
+
+
+def read_statistics(tensor: Callable[[str], Tensor]) -> tuple[SufficientStatistics, ...]:
+    """The statistics whose arrays `tensor` gives by name; ValueError for what are none."""
+    tensors = {name: tensor(name) for name in (*_VECTORS, *_NUMBERS)}
+    if len({len(one) for one in tensors.values()}) != 1 or not all(
+        one.dtype == np.float64 and np.isfinite(one).all() for one in tensors.values()
+    ):
+        raise ValueError("its statistics are no finite numbers, one a class")
+    return tuple(
+        SufficientStatistics(
+            count=float(tensors["count"][k]),
+            weight=float(tensors["weight"][k]),
+            weight2=float(tensors["weight2"][k]),
+            dispersion=float(tensors["dispersion"][k]),
+            resultant=tensors["resultant"][k],
+            resultant_lo=tensors["resultant_lo"][k],
+            normalised=int(tensors["normalised"][k]),
+            skipped=int(tensors["skipped"][k]),
+        )
+        for k in range(len(tensors["count"]))
+    )
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -29,22 +28,19 @@ from vmf.estimation.rows import OnBadRows
 from vmf.model_file import MODEL_EXTENSIONS, Model, load_model, save_model
 from vmf.passes.checkpoint import (
     Checkpoint,
-    differences,
     file_entry,
     load_checkpoint,
     reading_settings,
     save_checkpoint,
 )
+from vmf.passes.keeper import SECONDS_BETWEEN_CHECKPOINTS, Keeper
 from vmf.passes.merging import as_estimator, check_addition, load_models, merge_models
 from vmf.passes.output import claimed_output
-from vmf.passes.stopped import PassStopped
 
 if TYPE_CHECKING:
     from distributed import Client
 
     from vmf.embeddings.labels import Labels
-
-SECONDS_BETWEEN_CHECKPOINTS = 30.0
 
 
 def fit_to_file(
@@ -116,7 +112,15 @@ def fit_to_file(
         for written in (checkpoint, output):
             if written is not None:
                 claimed.enter_context(claimed_output(written))
-        keeper = None if checkpoint is None else _Keeper(Path(checkpoint), resume, seconds)
+        keeper = None
+        if checkpoint is not None:
+            keeper = Keeper(
+                checkpoint,
+                resume=resume,
+                load=load_checkpoint,
+                save=save_checkpoint,
+                seconds=seconds,
+            )
         left_out = LeftOut() if on_bad_files == "skip" else None
         groups = open_groups(paths, column, scale, left_out)
         files = [file for group in groups for file in group]
@@ -161,55 +165,13 @@ def merge_to_file(
     return model
 
 
-class _Keeper:
-    """Writes the checkpoint of one pass from time to time."""
-
-    def __init__(self, path: Path, resume: bool, seconds: float) -> None:
-        self.path = path
-        self._seconds = seconds
-        self._written = time.monotonic()
-        self._before = load_checkpoint(path) if path.exists() else None
-        if self._before is not None and not resume:
-            raise EmbeddingError(
-                path,
-                f"holds {self._before.rows} rows of a fit that was not finished; go on with"
-                " --resume, or remove it",
-            )
-
-    def begin(self, plan: dict[str, Any]) -> Checkpoint | None:
-        """The state to go on from; EmbeddingError when it belongs to another fit."""
-        if self._before is None:
-            return None
-        changed = differences(self._before.plan, plan)
-        if changed:
-            raise EmbeddingError(
-                self.path,
-                f"belongs to another fit ({'; '.join(changed)}); give the same files and options,"
-                " or remove it",
-            )
-        return self._before
-
-    def offer(self, state: Checkpoint) -> None:
-        """Write the state if it is time."""
-        if time.monotonic() - self._written >= self._seconds:
-            self.write(state)
-
-    def write(self, state: Checkpoint) -> None:
-        try:
-            save_checkpoint(state, self.path)
-        except OSError as error:
-            error.filename = str(self.path)
-            raise
-        self._written = time.monotonic()
-
-
 def _statistics(
     files: Sequence[EmbeddingFile],
     labels: Labels | None,
     settings: dict[str, Any],
     on_bad_rows: OnBadRows,
     column: str | None,
-    keeper: _Keeper | None,
+    keeper: Keeper[Checkpoint] | None,
     memory: int | None,
     progress: Progress | None,
     client: Client | None,
@@ -236,17 +198,7 @@ def _statistics(
                 keeper.offer(state)
     except BaseException as error:
         if keeper and state.rows:
-            keeper.write(state)
-            if isinstance(error, ConnectionError):
-                raise type(error)(
-                    f"{error}; {state.rows} rows are kept in {keeper.path}, and the same command"
-                    " with --resume goes on from there"
-                ) from error
-            if isinstance(error, (KeyboardInterrupt, SystemExit)):
-                raise PassStopped(
-                    f"stopped after {state.rows} rows, which are kept in {keeper.path}; the same"
-                    " command with --resume goes on from there"
-                ) from error
+            keeper.keep(state, error)
         raise
     return state.statistics
 

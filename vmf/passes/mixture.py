@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -19,12 +21,21 @@ from vmf.embeddings.row_stream import row_stream
 from vmf.estimation import BadRowError, DegenerateFitError, Estimator
 from vmf.estimation.rows import OnBadRows, find_fault, row_sums, usable_norms
 from vmf.model_file import MODEL_EXTENSIONS, Model, save_model
+from vmf.passes.checkpoint import file_entry, reading_settings
+from vmf.passes.keeper import SECONDS_BETWEEN_CHECKPOINTS, Keeper
+from vmf.passes.mixture_checkpoint import (
+    MixtureCheckpoint,
+    load_mixture_checkpoint,
+    save_mixture_checkpoint,
+)
 from vmf.passes.output import claimed_output
 
 if TYPE_CHECKING:
     from distributed import Client
 
     from vmf.models import VMFMixture
+    from vmf.models.em import Standing
+    from vmf.models.file_rows import FileRows
 
 PassProgress = Callable[[int, int, int], None]
 """Called with the number of the pass, from 0, and the rows of it done so far and in all."""
@@ -73,6 +84,9 @@ def fit_mixture_to_file(
     memory: int | None = None,
     progress: PassProgress | None = None,
     client: Client | None = None,
+    checkpoint: PathLike | None = None,
+    resume: bool = False,
+    seconds: float = SECONDS_BETWEEN_CHECKPOINTS,
 ) -> MixtureFit:
     """Fit a mixture to the rows of files, and write it as a model.
 
@@ -101,11 +115,19 @@ def fit_mixture_to_file(
     client : distributed.Client, optional
         Whose workers read the files, see `vmf.cluster`; not with `batch`. The result does not depend
         on their number; from that of one process it differs by the rounding of sums.
+    checkpoint : path-like, optional
+        Where the parameters are kept after an iteration, every ``seconds``, and when the fit ends
+        early; not with `batch`. Removed when the model is written.
+    resume : bool
+        Go on from the checkpoint if it is there. The model has the same bits as without an end in
+        between.
 
     Raises
     ------
     EmbeddingError
-        For what cannot be read or fitted; one line.
+        For what cannot be read, fitted or gone on with; one line.
+    PassStopped
+        When a signal ended the fit and there is a checkpoint.
     """
     from vmf.models import VMFMixture
     from vmf.models.files import as_model
@@ -115,9 +137,17 @@ def fit_mixture_to_file(
         raise EmbeddingError(
             None, f"--batch {batch}: a batch needs {max(2, components)} rows or more"
         )
+    if checkpoint is not None:
+        check_output(checkpoint, [*paths, output])
+    elif resume:
+        raise EmbeddingError(None, "--resume needs the file to go on from: --checkpoint FILE")
     if batch is not None and client is not None:
         raise EmbeddingError(
             None, "--batch is for one process; leave out --cluster and --workers, or --batch"
+        )
+    if batch is not None and checkpoint is not None:
+        raise EmbeddingError(
+            None, "--checkpoint keeps iterations, which --batch has none of; leave one of them out"
         )
     files = open_files(paths, column, scale)
     mixture = VMFMixture(
@@ -129,11 +159,26 @@ def fit_mixture_to_file(
         n_init=starts,
         random_state=seed,
     )
-    with claimed_output(output), warnings.catch_warnings(record=True) as caught:
+    with ExitStack() as claimed:
+        for written in (checkpoint, output):
+            if written is not None:
+                claimed.enter_context(claimed_output(written))
+        keeper = None
+        if checkpoint is not None:
+            keeper = Keeper(
+                checkpoint,
+                resume=resume,
+                load=load_mixture_checkpoint,
+                save=save_mixture_checkpoint,
+                seconds=seconds,
+            )
+        caught = claimed.enter_context(warnings.catch_warnings(record=True))
         warnings.simplefilter("always")
         try:
             if batch is None:
-                _in_passes(mixture, files, column, on_bad_rows, memory, progress, client)
+                rows = _rows(mixture, files, column, on_bad_rows, memory, progress, client)
+                plan = _plan(mixture, files, reading_settings(on_bad_rows, column, scale, "error"))
+                _in_passes(mixture, rows, keeper, plan)
             else:
                 _in_batches(mixture, files, batch, on_bad_rows, memory, progress)
             model = as_model(mixture)
@@ -146,6 +191,8 @@ def fit_mixture_to_file(
         names = tuple(file.path.name for file in files)
         model = replace(model, sources=names)
         save_model(model, output)
+        if checkpoint is not None:
+            Path(checkpoint).unlink(missing_ok=True)
     return MixtureFit(
         model=model,
         iterations=0 if batch else mixture.n_iter_,
@@ -155,7 +202,7 @@ def fit_mixture_to_file(
     )
 
 
-def _in_passes(
+def _rows(
     mixture: VMFMixture,
     files: Sequence[EmbeddingFile],
     column: str | None,
@@ -163,7 +210,7 @@ def _in_passes(
     memory: int | None,
     progress: PassProgress | None,
     client: Client | None,
-) -> None:
+) -> FileRows:
     from vmf.models.file_rows import FileRows
 
     number = 0
@@ -183,11 +230,51 @@ def _in_passes(
         "progress": report,
     }
     if client is None:
-        mixture.fit(FileRows(files, **how))
-        return
+        return FileRows(files, **how)
     from vmf.cluster.file_rows import SpreadFileRows
 
-    mixture.fit(SpreadFileRows(files, client, column, **how))
+    return SpreadFileRows(files, client, column, **how)
+
+
+def _plan(
+    mixture: VMFMixture, files: Sequence[EmbeddingFile], reading: dict[str, Any]
+) -> dict[str, Any]:
+    """All that decides about the mixture, as JSON."""
+    settings = {
+        "components": mixture.n_components,
+        "assignment": mixture.assignment,
+        "estimator": mixture.estimator,
+        "iterations": mixture.max_iter,
+        "tolerance": mixture.tol,
+        "starts": mixture.n_init,
+        "seed": mixture.random_state,
+    }
+    return {"files": [file_entry(file) for file in files], **settings, **reading}
+
+
+def _in_passes(
+    mixture: VMFMixture,
+    rows: FileRows,
+    keeper: Keeper[MixtureCheckpoint] | None,
+    plan: dict[str, Any],
+) -> None:
+    if keeper is None:
+        mixture.fit(rows)
+        return
+    before = keeper.begin(plan)
+    state = before
+
+    def keep(standing: Standing) -> None:
+        nonlocal state
+        state = MixtureCheckpoint(plan, standing)
+        keeper.offer(state)
+
+    try:
+        mixture.fit_resumable(rows, None if before is None else before.standing, keep)
+    except BaseException as error:
+        if state is not None:
+            keeper.keep(state, error)
+        raise
 
 
 def _in_batches(
