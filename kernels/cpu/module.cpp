@@ -15,13 +15,12 @@
 #include <cfenv>
 #include <cstdlib>
 #include <cstring>
-#include <memory>
 #include <string>
-#include <system_error>
 #include <thread>
 #include <vector>
 
 #include "accumulate.hpp"
+#include "portions.hpp"
 #include "table.hpp"
 
 namespace nb = nanobind;
@@ -53,43 +52,9 @@ const std::vector<LoopTable>& tables() {
 }
 
 std::atomic<int> chosen_table{0};
-std::atomic<int> thread_count{1};
-
-// Threads are started for one call: no pool outlives a fork, and no OpenMP runtime of another package is in the way.
-// Starting one takes the caller about 16 us, hence the least share of a thread; on a virtual machine it may run only
-// 80 us later, hence the portions: who is there takes the next one.
-constexpr npy_intp least_share = 16384;
+constexpr npy_intp least_share = 20000;  // elements for which another thread is worth its start
 constexpr npy_intp least_portion = 2048;
 constexpr npy_intp portions_a_thread = 16;
-constexpr int spins_before_yielding = 4096;
-
-// n elements in portions that several threads take. It outlives the call, for a thread that comes too late to find one:
-// the call ends when all portions are done, which is 20 us before the last thread has ended.
-struct Portions {
-    const npy_intp n, size;
-    std::atomic<npy_intp> next{0}, done{0};
-    std::atomic<bool> invalid{false};
-
-    Portions(npy_intp n, npy_intp threads)
-        : n(n), size(least_portion * std::max<npy_intp>(1, n / (threads * portions_a_thread * least_portion))) {}
-
-    // `work(begin, count)` is not touched once all are done.
-    template <class Work>
-    void take_all(const Work& work) {
-        npy_intp begin;
-        while ((begin = next.fetch_add(size, std::memory_order_relaxed)) < n) {
-            const npy_intp count = std::min(size, n - begin);
-            if (work(begin, count)) invalid.store(true, std::memory_order_relaxed);
-            done.fetch_add(count, std::memory_order_release);
-        }
-    }
-
-    void wait() const {
-        for (int spins = 0; done.load(std::memory_order_acquire) < n; ++spins) {
-            if (spins >= spins_before_yielding) std::this_thread::yield();
-        }
-    }
-};
 
 LoopFunction loop_of(std::size_t function, bool single) {
     const LoopEntry& e = tables()[chosen_table.load(std::memory_order_relaxed)].entries[function];
@@ -130,31 +95,17 @@ void ufunc_loop(char** args, const npy_intp* dimensions, const npy_intp* steps, 
     const Input a(args[0], steps[0], args[2], steps[2], n, size);
     const Input x(args[1], steps[1], args[2], steps[2], n, size);
     const LoopFunction loop = loop_of(reinterpret_cast<std::size_t>(data), single);
-    npy_intp threads = thread_count.load(std::memory_order_relaxed);
-    if (n / least_share < threads) threads = n / least_share;
-    const auto work = [&](npy_intp begin, npy_intp count) {
-        return loop(a.first + begin * a.step, a.step, x.first + begin * x.step, x.step, args[2] + begin * steps[2],
-                    steps[2], count);
-    };
-    bool invalid = false;
-    if (threads <= 1) {
-        invalid = work(0, n);
-    } else {
-        const auto portions = std::make_shared<Portions>(n, threads);
-        for (npy_intp t = 1; t < threads; ++t) {
-            try {
-                std::thread([portions, &work] { portions->take_all(work); }).detach();
-            } catch (const std::system_error&) {  // no more threads are to be had: those that are there do it
-                break;
-            }
+    std::atomic<bool> invalid{false};
+    const npy_intp many = thread_count.load(std::memory_order_relaxed) * portions_a_thread * least_portion;
+    in_portions(n, least_share, least_portion * std::max<npy_intp>(1, n / many), [&](npy_intp begin, npy_intp count) {
+        if (loop(a.first + begin * a.step, a.step, x.first + begin * x.step, x.step, args[2] + begin * steps[2], steps[2],
+                 count)) {
+            invalid.store(true, std::memory_order_relaxed);
         }
-        portions->take_all(work);
-        portions->wait();
-        invalid = portions->invalid.load(std::memory_order_relaxed);
-    }
+    });
     // Idle lanes and guarded branches raise flags that mean nothing: only the domain error is reported.
     std::feclearexcept(FE_ALL_EXCEPT);
-    if (invalid) std::feraiseexcept(FE_INVALID);
+    if (invalid.load(std::memory_order_relaxed)) std::feraiseexcept(FE_INVALID);
 }
 
 void add_ufuncs(nb::module_& m) {

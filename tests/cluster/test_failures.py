@@ -42,7 +42,7 @@ if __name__ == "__main__":
     size = int(sys.argv[1])
     reading.DEFAULT_CHUNK_BYTES = reading._LABELLED_CHUNK_BYTES = size
     blocks._SMALLEST_BLOCK = blocks._LARGEST_BLOCK = size
-    fitting.Keeper.offer = lambda self, state: self.write(state)
+    fitting.Keeper.offer = lambda self, state: self.write(state())
     from vmf.cli import app
     app(sys.argv[2:], prog_name="vmf")
 """

@@ -24,7 +24,7 @@ from vmf.passes.stopped import PassStopped
 DRIVER = """
 import sys
 from vmf.passes import mixture
-mixture.Keeper.offer = lambda self, state: self.write(state)
+mixture.Keeper.offer = lambda self, state: self.write(state())
 from vmf.cli import app
 app(sys.argv[1:], prog_name='vmf')
 """

@@ -30,7 +30,7 @@ from vmf.embeddings.embedding_file import EmbeddingFile
 from vmf.embeddings import fitting as reading
 from vmf.passes import fitting
 reading.DEFAULT_CHUNK_BYTES = reading._LABELLED_CHUNK_BYTES = int(sys.argv[1])
-fitting.Keeper.offer = lambda self, state: self.write(state)
+fitting.Keeper.offer = lambda self, state: self.write(state())
 from vmf.cli import app
 app(sys.argv[2:], prog_name='vmf')
 """

@@ -16,8 +16,10 @@ from vmf.embeddings.errors import EmbeddingError
 
 _SECONDS_TO_CONNECT = 15
 
-# Workers use the memory of one chunk for the next, as this process does, instead of giving it back.
-_KEEP_PAGES = {
+# Workers use the memory of one chunk for the next, as this process does, instead of giving it back; there
+# are as many of them as threads are wanted.
+_ENVIRONMENT = {
+    "distributed.nanny.pre-spawn-environ.VMF_NUM_THREADS": "1",
     "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": str(1 << 28),
     "distributed.nanny.pre-spawn-environ.MALLOC_MMAP_THRESHOLD_": str(1 << 25),
 }
@@ -30,7 +32,7 @@ def start(workers: int | None) -> Iterator[distributed.Client]:
     if workers is None or workers < 1:
         raise EmbeddingError(None, f"--workers is {workers}; it must be at least 1")
     with (
-        dask.config.set(_KEEP_PAGES),
+        dask.config.set(_ENVIRONMENT),
         distributed.LocalCluster(
             n_workers=workers,
             threads_per_worker=1,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import distributed
@@ -32,8 +33,8 @@ def running_statistics(
     on_bad_rows: OnBadRows,
     done: int = 0,
     memory: int | None = None,
-) -> Iterator[tuple[int, tuple[SufficientStatistics, ...]]]:
-    """Yield the rows read so far and their statistics, after every block.
+) -> Iterator[tuple[int, fitting.SoFar]]:
+    """Yield the rows read so far and what gives their statistics, after every block.
 
     As :func:`vmf.embeddings.fitting.running_statistics`, which reads in this process: either goes
     on where the other has stopped. Blocks are merged in the order of the rows.
@@ -72,4 +73,4 @@ def running_statistics(
             one + found[code] if code in found else one for code, one in enumerate(statistics)
         )
         done += block.rows
-        yield done, statistics
+        yield done, partial(tuple, statistics)

@@ -22,6 +22,7 @@ from vmf.embeddings.registry import open_embeddings
 from vmf.embeddings.scoring import Scorer, Scores, score_chunk
 from vmf.estimation import BadRowError, SufficientStatistics, statistics_by_class
 from vmf.estimation.rows import OnBadRows
+from vmf.estimation.running import RunningStatistics
 
 if TYPE_CHECKING:
     from vmf.models.file_rows import Reduction
@@ -52,13 +53,13 @@ def sum_block(
     block: Block, dimension: int, reading: Reading, on_bad_rows: OnBadRows
 ) -> SufficientStatistics | Failure:
     """Statistics of the rows of a block."""
-    statistics = SufficientStatistics.empty(dimension)
+    running = RunningStatistics(SufficientStatistics.empty(dimension))
     try:
         for start, rows in _chunks(block, reading):
-            statistics = statistics.update(rows, on_bad_rows=on_bad_rows, first_row=start)
+            running = running.update(rows, on_bad_rows=on_bad_rows, first_row=start)
     except (EmbeddingError, BadRowError) as error:
         return error
-    return statistics
+    return running.statistics
 
 
 def sum_block_by_class(

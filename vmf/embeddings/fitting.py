@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from copy import copy
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +27,7 @@ from vmf.estimation import (
     statistics_by_class,
 )
 from vmf.estimation.rows import OnBadRows
+from vmf.estimation.running import RunningStatistics
 from vmf.model_file import Model
 
 if TYPE_CHECKING:
@@ -34,6 +37,9 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int], None]
 """Called with the rows done so far and the rows in all."""
+
+SoFar = Callable[[], tuple[SufficientStatistics, ...]]
+"""Gives the statistics of the rows so far, one a class, when they are needed."""
 
 _LABELLED_CHUNK_BYTES = 32 << 20
 """A chunk is split by class; of a larger one the parts are larger. With 1000 classes of 2048
@@ -102,15 +108,16 @@ def fit_files(
     files = [file for group in groups for file in group]
     found = labels_for(groups, labels) if labels else None
     total = sum(file.rows for file in files) if progress else 0
-    statistics = nothing_read(files, found)
+    nothing = nothing_read(files, found)
+    so_far: SoFar = partial(tuple, nothing)
     running = statistics_so_far(
-        client, files, found, statistics, column, on_bad_rows, memory=memory, left_out=left_out
+        client, files, found, nothing, column, on_bad_rows, memory=memory, left_out=left_out
     )
-    for done, so_far in running:
-        statistics = so_far
+    for done, now in running:
+        so_far = now
         if progress:
             progress(done, total)
-    return fitted_model(files, found, statistics, estimator, left_out)
+    return fitted_model(files, found, so_far(), estimator, left_out)
 
 
 def open_files(
@@ -203,7 +210,7 @@ def statistics_so_far(
     done: int = 0,
     memory: int | None = None,
     left_out: LeftOut | None = None,
-) -> Iterator[tuple[int, tuple[SufficientStatistics, ...]]]:
+) -> Iterator[tuple[int, SoFar]]:
     """:func:`running_statistics`, by this process or by the workers of a client."""
     if client is None:
         return running_statistics(
@@ -242,8 +249,8 @@ def running_statistics(
     done: int = 0,
     memory: int | None = None,
     left_out: LeftOut | None = None,
-) -> Iterator[tuple[int, tuple[SufficientStatistics, ...]]]:
-    """Yield the rows read so far, over all files, and their statistics.
+) -> Iterator[tuple[int, SoFar]]:
+    """Yield the rows read so far, over all files, and what gives their statistics.
 
     After every chunk, or with ``left_out`` after every file, for the rows of a file that turns out
     damaged are taken back.
@@ -269,57 +276,73 @@ def running_statistics(
     if budget is not None:
         vectors = _MODEL_COPIES * len(statistics)
         size = budget.chunk_bytes(files, size, vectors * 8 * files[0].dimension)
+    running = _Running(statistics, labels, on_bad_rows)
     if left_out is None:
         for chunk in row_stream(files, skip=done, chunk_bytes=size, budget=budget):
-            statistics = _with_chunk(statistics, chunk, labels, done, on_bad_rows)
+            running = running.with_chunk(chunk, done)
             done += len(chunk.rows)
-            yield done, statistics
+            yield done, running.statistics
         return
     before = 0
     for position, file in enumerate(files):
         begin, before = before, before + file.rows
         if before <= done:
             continue
-        after = statistics
+        after = running
         stream = row_stream([file], chunk_bytes=size, budget=budget)
         while True:
             try:
                 chunk = next(stream)
             except StopIteration:
-                statistics = after
+                running = after
                 break
             except MemoryBudgetError:
                 raise
             except EmbeddingError as error:
                 left_out.damaged[position] = str(error)
                 break
-            after = _with_chunk(after, chunk, labels, begin + chunk.start, on_bad_rows)
-        yield before, statistics
+            after = after.with_chunk(chunk, begin + chunk.start)
+        yield before, running.statistics
 
 
-def _with_chunk(
-    statistics: tuple[SufficientStatistics, ...],
-    chunk: Chunk,
-    labels: Labels | None,
-    first: int,
-    on_bad_rows: OnBadRows,
-) -> tuple[SufficientStatistics, ...]:
-    """Statistics of these rows and of a chunk that begins with row ``first`` over all files."""
-    rows, start = chunk.rows, chunk.start
-    try:
-        if labels is None:
-            (whole,) = statistics
-            return (whole.update(rows, on_bad_rows=on_bad_rows, first_row=start),)
-        by_class = statistics_by_class(
-            rows,
-            labels.codes[first : first + len(rows)],
-            on_bad_rows=on_bad_rows,
-            first_row=start,
-            initial=dict(enumerate(statistics)),
-        )
-    except BadRowError as error:
-        raise bad_row(chunk.file, error) from error
-    return tuple(by_class[code] for code in range(len(labels.classes)))
+class _Running:
+    """Statistics of the rows so far, one a class; immutable."""
+
+    def __init__(
+        self,
+        statistics: tuple[SufficientStatistics, ...],
+        labels: Labels | None,
+        on_bad_rows: OnBadRows,
+    ) -> None:
+        self._by_class = statistics
+        self._whole = RunningStatistics(statistics[0]) if labels is None else None
+        self._labels = labels
+        self._on_bad_rows = on_bad_rows
+
+    def statistics(self) -> tuple[SufficientStatistics, ...]:
+        return self._by_class if self._whole is None else (self._whole.statistics,)
+
+    def with_chunk(self, chunk: Chunk, first: int) -> _Running:
+        """Those of a chunk, which begins with row `first` over all files, and these together."""
+        result = copy(self)
+        try:
+            if self._whole is not None:
+                result._whole = self._whole.update(
+                    chunk.rows, on_bad_rows=self._on_bad_rows, first_row=chunk.start
+                )
+                return result
+            assert self._labels is not None
+            by_class = statistics_by_class(
+                chunk.rows,
+                self._labels.codes[first : first + len(chunk.rows)],
+                on_bad_rows=self._on_bad_rows,
+                first_row=chunk.start,
+                initial=dict(enumerate(self._by_class)),
+            )
+        except BadRowError as error:
+            raise bad_row(chunk.file, error) from error
+        result._by_class = tuple(by_class[code] for code in range(len(self._by_class)))
+        return result
 
 
 def chunk_bytes(labels: Labels | None) -> int:

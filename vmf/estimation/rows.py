@@ -155,17 +155,44 @@ def row_sums(rows: Rows, weights: Vector | None) -> RowSums:
     on how they are cut into chunks, files or machines, and adding two results in two doubles is
     exact too.
     """
-    n, dim = rows.shape
-    squared_norms = np.empty(n)
     if weights is None:
-        upper, lower = np.zeros(dim, np.int64), np.zeros(dim, np.int64)
-        for part, block in _blocks(rows):
-            _core.exact_row_sums(block, upper, lower, squared_norms[part])
-        return RowSums(*_from_whole_numbers(upper, lower), squared_norms)
-    sums = RowSums(np.zeros(dim), np.zeros(dim), squared_norms)
+        whole = whole_row_sums(rows)
+        return RowSums(*whole.resultant(), whole.squared_norms)
+    n, dim = rows.shape
+    sums = RowSums(np.zeros(dim), np.zeros(dim), np.empty(n))
     for part, block in _blocks(rows):
-        _core.row_sums(block, weights[part], sums.resultant, sums.resultant_lo, squared_norms[part])
+        norms = sums.squared_norms[part]
+        _core.row_sums(block, weights[part], sums.resultant, sums.resultant_lo, norms)
     return sums
+
+
+class WholeSums(NamedTuple):
+    """What `row_sums` finds without weights, before it is made into float64 numbers.
+
+    Attributes
+    ----------
+    upper, lower : (dim,) int64
+        The sum is upper 2^-31 + lower 2^-62; such sums add up without rounding.
+    squared_norms : (n,) float64
+        See `row_sums`.
+    """
+
+    upper: npt.NDArray[np.int64]
+    lower: npt.NDArray[np.int64]
+    squared_norms: Vector
+
+    def resultant(self) -> tuple[Vector, Vector]:
+        """The sum rounded to float64 and the rest of it, exactly."""
+        return _from_whole_numbers(self.upper, self.lower)
+
+
+def whole_row_sums(rows: Rows) -> WholeSums:
+    """Sum x_i / |x_i| over `rows` as whole numbers; see `row_sums`."""
+    n, dim = rows.shape
+    found = WholeSums(np.zeros(dim, np.int64), np.zeros(dim, np.int64), np.empty(n))
+    for part, block in _blocks(rows):
+        _core.exact_row_sums(block, found.upper, found.lower, found.squared_norms[part])
+    return found
 
 
 def scaled_rows(rows: Rows) -> tuple[Vector, Vector]:

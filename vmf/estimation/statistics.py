@@ -55,7 +55,7 @@ _SUBTRACTION_IS_FINE = 1.0 / 16.0
 
 # Above this 1 - R the difference of W and the exact |S| is right to 1e-13: rounding the norms of
 # the rows turns each unit vector into one of length 1 +- 1e-16, which averages out over rows.
-_EXACT_SUBTRACTION_IS_FINE = 2.0**-12
+EXACT_SUBTRACTION_IS_FINE = 2.0**-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,7 +213,7 @@ class SufficientStatistics:
         lo = error + (self.resultant_lo + other.resultant_lo)
         hi, lo = two_sum(hi, lo)
         count, weight = self.count + other.count, self.weight + other.weight
-        dispersion = _exact_dispersion(count, weight, hi, lo)
+        dispersion = exact_dispersion(count, weight, hi, lo)
         if dispersion is None:
             dispersion = self.dispersion + other.dispersion + _dispersion_between(self, other)
         return SufficientStatistics(
@@ -405,8 +405,6 @@ def _of_rows(
 def _from_sums(rows: Rows, weights: Vector | None, sums: RowSums) -> SufficientStatistics:
     """Statistics of `rows`, all of which have a direction."""
     count = float(rows.shape[0])
-    tolerance = unit_norm_tolerance(rows.dtype)
-    off_unit = np.abs(np.sqrt(sums.squared_norms) - 1.0) > tolerance
 
     def dispersion_about(direction: Vector) -> float:
         each = dispersion_of_each(rows, sums.squared_norms, direction)
@@ -418,9 +416,15 @@ def _from_sums(rows: Rows, weights: Vector | None, sums: RowSums) -> SufficientS
         weight2=count if weights is None else float(np.sum(weights * weights)),
         resultant=sums.resultant,
         resultant_lo=sums.resultant_lo,
-        normalised=int(np.count_nonzero(off_unit)),
+        normalised=count_off_unit(sums.squared_norms, rows.dtype),
         dispersion_about=dispersion_about,
     )
+
+
+def count_off_unit(squared_norms: Vector, dtype: np.dtype[Any]) -> int:
+    """How many rows, stored as `dtype`, are not of unit length."""
+    off_unit = np.abs(np.sqrt(squared_norms) - 1.0) > unit_norm_tolerance(dtype)
+    return int(np.count_nonzero(off_unit))
 
 
 def statistics_from_sums(
@@ -440,7 +444,7 @@ def statistics_from_sums(
     """
     total = resultant + resultant_lo
     length = _norm(total)
-    dispersion = _exact_dispersion(count, weight, resultant, resultant_lo)
+    dispersion = exact_dispersion(count, weight, resultant, resultant_lo)
     if dispersion is None:
         dispersion = max(weight - length, 0.0)
         if weight > 0 and dispersion < _SUBTRACTION_IS_FINE * weight:
@@ -458,7 +462,7 @@ def statistics_from_sums(
     )
 
 
-def _exact_dispersion(count: float, weight: float, hi: Vector, lo: Vector) -> float | None:
+def exact_dispersion(count: float, weight: float, hi: Vector, lo: Vector) -> float | None:
     """W - |S| from S = hi + lo alone; None where that needs a dispersion found from the rows.
 
     (W^2 - |S|^2) / (W + |S|) with the numerator rounded once: squares are taken without error
@@ -466,7 +470,7 @@ def _exact_dispersion(count: float, weight: float, hi: Vector, lo: Vector) -> fl
     whose S is exact.
     """
     length = _norm(hi + lo)
-    if count != weight or weight - length < _EXACT_SUBTRACTION_IS_FINE * weight or weight == 0:
+    if count != weight or weight - length < EXACT_SUBTRACTION_IS_FINE * weight or weight == 0:
         return None
     values = np.append(hi, weight)
     square = values * values

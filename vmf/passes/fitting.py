@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from vmf.embeddings.embedding_file import EmbeddingFile
 from vmf.embeddings.errors import EmbeddingError
 from vmf.embeddings.fitting import (
     Progress,
+    SoFar,
     fitted_model,
     labels_for,
     nothing_read,
@@ -188,19 +190,26 @@ def _statistics(
     running = statistics_so_far(
         client, files, labels, state.statistics, column, on_bad_rows, state.rows, memory, left_out
     )
+
+    def checkpoint() -> Checkpoint:
+        done, so_far, damaged = reached
+        return Checkpoint(plan, done, so_far(), damaged)
+
+    reached: tuple[int, SoFar, dict[int, str]]
+    reached = state.rows, partial(tuple, state.statistics), dict(state.damaged)
     try:
-        for done, statistics in running:
+        for done, so_far in running:
             # One assignment, so that an interrupt finds rows and statistics that belong together.
-            state = Checkpoint(plan, done, statistics, dict(left_out.damaged) if left_out else {})
+            reached = done, so_far, dict(left_out.damaged) if left_out else {}
             if progress:
                 progress(done, total)
             if keeper:
-                keeper.offer(state)
+                keeper.offer(checkpoint)
     except BaseException as error:
-        if keeper and state.rows:
-            keeper.keep(state, error)
+        if keeper and reached[0]:
+            keeper.keep(checkpoint(), error)
         raise
-    return state.statistics
+    return reached[1]()
 
 
 def _plan(files: Sequence[EmbeddingFile], labels: Labels | None) -> dict[str, Any]:

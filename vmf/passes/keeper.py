@@ -83,10 +83,10 @@ class Keeper(Generic[State]):
             )
         return self._before
 
-    def offer(self, state: State) -> None:
-        """Write the state if it is time."""
+    def offer(self, state: Callable[[], State]) -> None:
+        """Write the state, which is then asked for, if it is time."""
         if time.monotonic() - self._written >= self._seconds:
-            self.write(state)
+            self.write(state())
 
     def write(self, state: State) -> None:
         """Write the state; OSError with the name of the checkpoint."""

@@ -266,8 +266,8 @@ def _in_passes(
 
     def keep(standing: Standing) -> None:
         nonlocal state
-        state = MixtureCheckpoint(plan, standing)
-        keeper.offer(state)
+        state = kept = MixtureCheckpoint(plan, standing)
+        keeper.offer(lambda: kept)
 
     try:
         mixture.fit_resumable(rows, None if before is None else before.standing, keep)
