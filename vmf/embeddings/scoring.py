@@ -180,7 +180,13 @@ def score_file(
     files = [open_embeddings(path, column, scale=scale)]
     check_scorable(files, model)
     return write_scores(
-        model, files, output, RowNumbers("row"), on_bad_rows=on_bad_rows, progress=progress
+        model,
+        files,
+        output,
+        RowNumbers("row"),
+        on_bad_rows=on_bad_rows,
+        memory=memory,
+        progress=progress,
     )
 
 
