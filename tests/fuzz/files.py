@@ -7,6 +7,7 @@ import io
 import json
 import re
 import shutil
+import tempfile
 import zipfile
 from collections.abc import Callable
 from copy import deepcopy
@@ -198,6 +199,7 @@ def samples(extension: str) -> list[Content]:
         ".pt": _torch_files,
         ".vmf-model": _model_files,
         ".vmf-checkpoint": _checkpoint_files,
+        ".vmf-mixture-checkpoint": _mixture_checkpoints,
     }
     same = {
         ".pq": ".parquet",
@@ -240,8 +242,6 @@ def _model_files() -> list[Content]:
 
 
 def _checkpoint_files() -> list[Content]:
-    import tempfile
-
     plan = {
         "files": [{"name": "x.npy", "bytes": 100, "changed": 1}],
         "dimension": 3,
@@ -251,6 +251,35 @@ def _checkpoint_files() -> list[Content]:
         path = Path(folder) / "c"
         save_checkpoint(Checkpoint(plan, 20, (_statistics(),)), path)
         return [path.read_bytes()]
+
+
+def _mixture_checkpoints() -> list[bytes]:
+    """Those of a fit, and of one whose start and most likely state are others."""
+    from vmf.models.em import Standing, State
+    from vmf.passes.mixture_checkpoint import MixtureCheckpoint, save_mixture_checkpoint
+
+    def state(seed: int) -> State:
+        rng = np.random.default_rng(seed)
+        parts = [rng.standard_normal((9, 3)) for _ in range(2)]
+        return State(
+            np.full(2, 0.5),
+            np.eye(3)[:2],
+            np.array([1.0, 20.0]),
+            [SufficientStatistics.from_rows(part) for part in parts],
+            objectives=(0.5, 0.75),
+        )
+
+    found = []
+    plan = {"files": [{"name": "x.npy", "bytes": 80, "changed": 1}], "seed": 0}
+    random = tuple(np.random.RandomState(0).get_state(legacy=True))
+    for standing in (
+        Standing(0, one := state(0), one, None, random),
+        Standing(1, state(0), state(1), state(2), random),
+    ):
+        with tempfile.TemporaryDirectory() as folder:
+            save_mixture_checkpoint(MixtureCheckpoint(plan, standing), Path(folder) / "c")
+            found.append((Path(folder) / "c").read_bytes())
+    return found
 
 
 def extensions() -> list[str]:
@@ -433,6 +462,20 @@ def check_checkpoint(path: Path) -> None:
         one_line(error, path)
 
 
+def check_mixture_checkpoint(path: Path) -> None:
+    """A state to go on from, or one line."""
+    from vmf.passes.mixture_checkpoint import load_mixture_checkpoint
+
+    try:
+        standing = load_mixture_checkpoint(path).standing
+        count = len(standing.state.weights)
+        assert standing.state.objectives
+        for state in (standing.state, standing.likeliest, standing.best or standing.state):
+            assert state.mean_directions.shape[0] == len(state.statistics) == count
+    except EmbeddingError as error:
+        one_line(error, path)
+
+
 COLUMNS = [
     None,
     None,
@@ -466,7 +509,7 @@ def check_reading(folder: Path, extension: str, seed: int) -> int:
 
 
 def check_models(folder: Path, seed: int) -> int:
-    """One damaged model and one damaged checkpoint."""
+    """A damaged model and two damaged checkpoints."""
     rng = np.random.default_rng(seed)
     path = folder / "m.safetensors"
     write(path, draw_structured(rng, ".vmf-model"))
@@ -474,7 +517,10 @@ def check_models(folder: Path, seed: int) -> int:
     path = folder / "fit.checkpoint"
     write(path, draw_structured(rng, ".vmf-checkpoint"))
     check_checkpoint(path)
-    return 2
+    path = folder / "mixture.checkpoint"
+    write(path, draw_structured(rng, ".vmf-mixture-checkpoint"))
+    check_mixture_checkpoint(path)
+    return 3
 
 
 _VALUES: list[Any] = [

@@ -96,9 +96,11 @@ def load_mixture_checkpoint(path: PathLike) -> MixtureCheckpoint:
             random = (kind, tensors["random"], position, has_gauss, gauss)
         np.random.RandomState().set_state(random)  # ValueError, TypeError for what is none
         start = text["start"]
-        if type(start) is not int or start < 0 or "state" not in states:
-            raise ValueError("its number of starts is none")
+        if type(start) is not int or start < 0 or not states["state"].objectives:
+            raise ValueError("its number of starts or iterations is none")
         state = states["state"]
+        if any(one.mean_directions.shape != state.mean_directions.shape for one in states.values()):
+            raise ValueError("its states are of several mixtures")
         standing = Standing(
             start, state, states.get("likeliest", state), states.get("best"), random
         )
@@ -108,7 +110,7 @@ def load_mixture_checkpoint(path: PathLike) -> MixtureCheckpoint:
     except OSError as error:
         raise EmbeddingError(path, f"cannot be read ({error.strerror or error})") from error
     except (SafetensorError, ValueError, KeyError, TypeError, IndexError, RecursionError,
-            AttributeError) as error:  # fmt: skip
+            AttributeError, OverflowError) as error:  # fmt: skip
         raise EmbeddingError(
             path, f"is a damaged checkpoint ({error}); remove it and begin anew"
         ) from error
@@ -128,6 +130,8 @@ def _state(name: str, described: Mapping[str, Any], tensors: Mapping[str, Tensor
     ):
         raise ValueError("its parameters are none of a mixture")
     objectives = tuple(map(float, described["objectives"]))
+    if not np.isfinite(objectives).all():
+        raise ValueError("its likelihoods are no finite numbers")
     undetermined = [int(k) for k in described["undetermined"]]
     return State(
         weights,
