@@ -69,7 +69,13 @@ def cautions(model: Model, summary: list[ClassSummary]) -> list[str]:
     if skipped:
         said.append(f"{skipped} rows held NaN or infinity or were zero and were skipped.")
     if model.left_out:
-        said.append(f"{len(model.left_out)} files could not be read and were left out:")
+        count = len(model.left_out)
+        files = (
+            "1 file could not be read and was"
+            if count == 1
+            else f"{count} files could not be read and were"
+        )
+        said.append(f"{files} left out:")
         said += model.left_out
     high = [o for o in summary if o.interval and o.concentration > o.interval[1]]
     if model.estimator == "mle" and high:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import functools
 import gzip
 import http.server
+import io
 import sys
 import threading
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -142,6 +144,33 @@ def test_a_member_of_an_archive(tmp_path):
     with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
         archive.write(tmp_path / "x.npy", "inside/x.npy")
     np.testing.assert_array_equal(read(f"zip://inside/x.npy::{tmp_path}/all.zip"), ROWS)
+
+
+def test_no_path_escapes(tmp_path):
+    """Names of members that lead out of an archive: nothing is written, and no other file is read."""
+    pytest.importorskip("fsspec")
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    np.save(tmp_path / "secret.npy", ROWS)
+    member = io.BytesIO()
+    np.save(member, ROWS * 2)
+    for name, escaping in (("x.npz", "../../evil.npy"), ("y.npz", "/tmp/evil.npy")):
+        with zipfile.ZipFile(inside / name, "w") as archive:
+            archive.writestr(escaping, member.getvalue())
+        np.testing.assert_array_equal(read(inside / name), ROWS * 2)
+    with zipfile.ZipFile(inside / "all.zip", "w") as archive:
+        archive.writestr("../secret.npy", member.getvalue())
+    for url in (
+        f"zip://../secret.npy::{inside}/all.zip",
+        f"zip://*::{inside}/all.zip",
+        f"zip://a/../../secret.npy::{inside}/all.zip",
+    ):
+        with pytest.raises(EmbeddingError) as caught:
+            read(url)
+        assert "\n" not in str(caught.value)
+    found = sorted(path.name for path in tmp_path.rglob("*"))
+    assert found == ["all.zip", "inside", "secret.npy", "x.npz", "y.npz"]
+    assert not Path("/tmp/evil.npy").exists()
 
 
 ABSENT = [
