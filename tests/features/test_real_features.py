@@ -1,7 +1,8 @@
 """The real network and real images.
 
 VMF_REAL_DATA names a folder with resnet50_v1.safetensors, the keras.io ResNet50 under torchvision's
-key names (examples/README.md says how it is made); without it these tests are skipped.
+key names (examples/README.md says how it is made), and cifar-10-batches-bin, the binary version of
+CIFAR-10; without it these tests are skipped.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from extracting import CIFAR10_IMAGES, Output
 from vmf import SufficientStatistics
 from vmf.features import FeatureError, extract
 
-WEIGHTS = Path(os.environ.get("VMF_REAL_DATA", "")) / "resnet50_v1.safetensors"
+DATA = Path(os.environ.get("VMF_REAL_DATA", ""))
+WEIGHTS = DATA / "resnet50_v1.safetensors"
 EXAMPLES = CIFAR10_IMAGES.parent
 
 pytestmark = [
@@ -43,6 +45,18 @@ def test_the_example_features_again(output: Output, dimension: int) -> None:
         SufficientStatistics.from_rows(rows).mean_resultant_length for rows in (found, expected)
     ]
     assert resultants[0] == pytest.approx(resultants[1], rel=1e-5)
+
+
+@pytest.mark.skipif(
+    not (DATA / "cifar-10-batches-bin").is_dir(), reason="VMF_REAL_DATA names no folder of CIFAR-10"
+)
+def test_the_images_of_cifar10_give_the_example_features(output: Output) -> None:
+    images, count = DATA / "cifar-10-batches-bin", 256
+    extract(images, output.features, weights=WEIGHTS, size=32, split="test", limit=count)
+    expected = np.load(EXAMPLES / "cifar10_resnet50_2048.npy")[:count].astype(np.float32)
+    np.testing.assert_allclose(np.load(output.features), expected, rtol=6e-4, atol=2e-4)
+    labels = (EXAMPLES / "cifar10_resnet50_2048_labels.csv").read_text().split()[1 : count + 1]
+    assert np.load(output.folder / "f.labels.npy").tolist() == labels
 
 
 @pytest.mark.parametrize(

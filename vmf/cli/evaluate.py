@@ -127,6 +127,14 @@ def evaluate(
         BadRows,
         typer.Option(help="Rows with NaN or infinity and zero rows: stop, or leave them out."),
     ] = BadRows.error,
+    memory: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIZE",
+            help="What the process may take, such as 1GB. Rows that do not fit are kept in a file"
+            " without a name in the folder for temporary files (TMPDIR).",
+        ),
+    ] = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -147,6 +155,7 @@ def evaluate(
     """
     from vmf.cli.progress import progress_bar
     from vmf.cli.report import print_json
+    from vmf.embeddings.memory_budget import MemoryBudget
     from vmf.embeddings.scale import read_scale
     from vmf.evaluation.evaluate_files import Inputs, Outputs, evaluate_files
 
@@ -175,6 +184,7 @@ def evaluate(
             replicates=replicates,
             seed=seed,
             command=shlex.join(["vmf", *sys.argv[1:]]),
+            memory=None if memory is None else MemoryBudget.parse(memory).total,
             progress=None if progress is None else lambda _, done, total: progress(done, total),
         )
     if json:

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vmf.estimation import statistics_by_class
+from vmf.estimation import SufficientStatistics, statistics_by_class
+from vmf.evaluation.row_store import Indices, blocks_of, slices_of
 from vmf.uncertainty.reference import Reference
 from vmf.uncertainty.registry import find_score
 
@@ -43,16 +44,37 @@ def answer_with(
     seed: int,
 ) -> Answers:
     """The answers of a classifier fitted to `training`, rows that are not among `X`."""
-    reference = Reference(model, training, seed=seed)
-    probability = np.exp(np.asarray(model.predict_log_proba(X), np.float64))
-    certainty = {name: find_score(name)(reference, X) for name in names}
-    certainty_outside = {
-        name: find_score(name)(reference, outside) if len(outside) else np.empty(0)
-        for name in names
-    }
-    likeliest = probability.argmax(axis=1)
-    codes = np.asarray(model.classes_)[likeliest].astype(np.intp)
-    return Answers(codes, probability.max(axis=1), certainty, certainty_outside)
+    everywhere = np.arange(len(X)), np.arange(len(outside))
+    return _answer(
+        Reference(model, training, seed=seed), X, everywhere[0], outside, everywhere[1], names
+    )
+
+
+def _answer(
+    reference: Reference,
+    X: npt.NDArray[Any],
+    inside: Indices,
+    outside: npt.NDArray[Any],
+    there: Indices,
+    names: Sequence[str],
+) -> Answers:
+    """The answers for the rows `inside` of X and the rows `there` of `outside`, a block at a time."""
+    model: Any = reference.model
+    codes, confidence = np.empty(len(inside), np.intp), np.empty(len(inside))
+    certainty = {name: np.empty(len(inside)) for name in names}
+    certainty_outside = {name: np.empty(len(there)) for name in names}
+    for part, rows in blocks_of(X, inside):
+        probability = np.exp(np.asarray(model.predict_log_proba(rows), np.float64))
+        likeliest = probability.argmax(axis=1)
+        codes[part] = np.asarray(model.classes_)[likeliest].astype(np.intp)
+        confidence[part] = probability.max(axis=1)
+        for name in names:
+            certainty[name][part] = find_score(name)(reference, rows)
+    if len(there):
+        for part, rows in blocks_of(outside, there):
+            for name in names:
+                certainty_outside[name][part] = find_score(name)(reference, rows)
+    return Answers(codes, confidence, certainty, certainty_outside)
 
 
 def cross_fit(
@@ -81,7 +103,10 @@ def cross_fit(
     ):
         fold_of[judged] = fold
     # One pass over the rows: what the classifier of a fold needs is the sum over the other folds.
-    parts = statistics_by_class(X, fold_of * classes + codes)
+    parts: dict[Any, SufficientStatistics] = {}
+    sets = fold_of * classes + codes
+    for part in slices_of(X, len(X)):
+        parts = statistics_by_class(X[part], sets[part], first_row=part.start, initial=parts)
     fold_outside = np.arange(len(outside)) % folds
     predicted, confidence = np.empty(len(X), np.intp), np.empty(len(X))
     certainty = {name: np.empty(len(X)) for name in names}
@@ -96,18 +121,18 @@ def cross_fit(
                 for code in range(classes)
             }
         )
-        judged, there = fold_of == fold, fold_outside == fold
+        judged, there = np.flatnonzero(fold_of == fold), np.flatnonzero(fold_outside == fold)
         training = None
         if needs_rows:
-            seen = np.flatnonzero(~judged)
+            seen = np.flatnonzero(fold_of != fold)
             if "kernel_density" not in names and len(seen) > _ROWS_FOR_A_SCALE:
                 seen = np.sort(rng.choice(seen, _ROWS_FOR_A_SCALE, replace=False))
             training = X[seen]
-        part = answer_with(model, training, X[judged], outside[there], names, seed)
-        predicted[judged], confidence[judged] = part.predicted, part.confidence
+        found = _answer(Reference(model, training, seed=seed), X, judged, outside, there, names)
+        predicted[judged], confidence[judged] = found.predicted, found.confidence
         for name in names:
-            certainty[name][judged] = part.certainty[name]
-            certainty_outside[name][there] = part.certainty_outside[name]
+            certainty[name][judged] = found.certainty[name]
+            certainty_outside[name][there] = found.certainty_outside[name]
         if progress:
             progress(fold + 1, folds)
     return Answers(predicted, confidence, certainty, certainty_outside)

@@ -16,6 +16,7 @@ from vmf.evaluation.detection import auroc, detect, ranks
 from vmf.evaluation.metric import Indices, Metric, bootstrap
 from vmf.evaluation.result import ClassResult, Evaluation, ScoreResult
 from vmf.evaluation.retrieval import Retrieval, retrieve
+from vmf.evaluation.row_store import RowStore
 from vmf.evaluation.selective import aurc, best_aurc, risk_coverage
 from vmf.uncertainty.norm import carries_length
 from vmf.uncertainty.registry import SCORES, find_score
@@ -55,6 +56,7 @@ def evaluate(
     level: float = 0.95,
     numbers: npt.ArrayLike | None = None,
     numbers_outside: npt.ArrayLike | None = None,
+    store: RowStore | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Measure embeddings, a classifier on them, and each score of how far a row can be trusted.
@@ -87,6 +89,8 @@ def evaluate(
         Of the intervals.
     numbers, numbers_outside : (rows,) array_like of integers, optional
         What the rows are called, in the result; by default 0, 1, ...
+    store : RowStore, optional
+        Where copies of rows are kept.
     progress : callable, optional
         Called with what is being done, how much is done and how much there is.
 
@@ -116,8 +120,9 @@ def evaluate(
         raise ValueError(
             f"the rows have {len(classes)} class with at least 2 rows; evaluation needs 2 or more"
         )
-    X_in = rows if len(kept) == len(rows) else rows[kept]
-    X_out = _rows_outside(rows, away, outside)
+    store = store or RowStore()
+    X_in = rows if len(kept) == len(rows) else store.taken(rows, kept)
+    X_out = _rows_outside(rows, away, outside, store)
     called_outside = (
         np.arange(len(X_out)) if numbers_outside is None else np.asarray(numbers_outside)
     )
@@ -131,7 +136,7 @@ def evaluate(
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         answers, how = _answers(
-            X_in, classes, codes, X_out, train, chosen, seed, say("classifier and scores")
+            X_in, classes, codes, X_out, train, chosen, seed, store, say("classifier and scores")
         )
     notes += sorted({f"classifier: {warning.message}" for warning in caught})
     correct = answers.predicted == codes
@@ -212,10 +217,10 @@ def _labels_of_single_rows(names: npt.NDArray[np.str_]) -> npt.NDArray[np.str_]:
 
 
 def _rows_outside(
-    rows: npt.NDArray[Any], away: Indices, outside: npt.ArrayLike | None
+    rows: npt.NDArray[Any], away: Indices, outside: npt.ArrayLike | None, store: RowStore
 ) -> npt.NDArray[Any]:
     if outside is None:
-        return rows[away]
+        return store.taken(rows, away)
     if len(away):
         raise ValueError("give rows outside or labels to hold out, not both")
     others = as_rows(outside, name="outside")
@@ -253,6 +258,7 @@ def _answers(
     train: tuple[npt.ArrayLike, npt.ArrayLike] | None,
     names: Sequence[str],
     seed: int,
+    store: RowStore,
     progress: Callable[[int, int], None] | None,
 ) -> tuple[Answers, str]:
     if train is None:
@@ -272,7 +278,7 @@ def _answers(
     if missing.size:
         raise ValueError(f"no training row has the label {str(missing[0])!r}")
     if not known.all():
-        training, labels = training[known], labels[known]
+        training, labels = store.taken(training, np.flatnonzero(known)), labels[known]
     model = VMFClassifier().fit(training, np.searchsorted(classes, labels))
     return (
         answer_with(model, training, X, outside, names, seed),

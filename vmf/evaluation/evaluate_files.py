@@ -22,6 +22,7 @@ from vmf.evaluation.figures import draw
 from vmf.evaluation.labelled_rows import Rows, check_held_out, read_row_labels, read_rows
 from vmf.evaluation.report import html_report
 from vmf.evaluation.result import Evaluation
+from vmf.evaluation.row_store import RowStore
 from vmf.evaluation.score_file import read_scores
 from vmf.evaluation.thumbnails import open_thumbnails, thumbnails
 from vmf.uncertainty.convention import Higher
@@ -75,9 +76,20 @@ def evaluate_files(
     replicates: int = 200,
     seed: int = 0,
     command: str = "",
+    memory: int | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Evaluate the rows of a file and write report, table of rows and figures.
+
+    Parameters
+    ----------
+    scores, ks, replicates, seed, progress
+        As for :func:`vmf.evaluation.evaluate`.
+    command : str
+        What the report says it was made by.
+    memory : int, optional
+        Bytes that the process may take; rows that do not fit are kept in a file, see
+        :class:`vmf.evaluation.row_store.RowStore`.
 
     Raises
     ------
@@ -86,14 +98,15 @@ def evaluate_files(
         nothing has been written then.
     """
     _check(inputs, outputs)
-    rows = _read(inputs.file, inputs, progress)
+    store = RowStore(memory)
+    rows = _read(inputs.file, inputs, store, progress)
     labels = read_row_labels(inputs.labels, inputs.file, rows)
     check_held_out(inputs.labels, labels, inputs.held_out)
     dimension = rows.X.shape[1]
-    outside = None if inputs.ood is None else _read(inputs.ood, inputs, progress, dimension)
+    outside = None if inputs.ood is None else _read(inputs.ood, inputs, store, progress, dimension)
     train = None
     if inputs.train is not None and inputs.train_labels is not None:
-        fitted = _read(inputs.train, inputs, progress, dimension)
+        fitted = _read(inputs.train, inputs, store, progress, dimension)
         train = (fitted.X, read_row_labels(inputs.train_labels, inputs.train, fitted))
     given, given_outside = _given(inputs, rows, outside)
     images = None
@@ -114,6 +127,7 @@ def evaluate_files(
             seed=seed,
             numbers=rows.numbers,
             numbers_outside=None if outside is None else outside.numbers,
+            store=store,
             progress=progress,
         )
     except ValueError as error:
@@ -195,7 +209,11 @@ def _check(inputs: Inputs, outputs: Outputs) -> None:
 
 
 def _read(
-    path: PathLike, inputs: Inputs, progress: Progress | None, dimension: int | None = None
+    path: PathLike,
+    inputs: Inputs,
+    store: RowStore,
+    progress: Progress | None,
+    dimension: int | None = None,
 ) -> Rows:
     say: Callable[[int, int], None] | None = None
     if progress is not None:
@@ -206,6 +224,7 @@ def _read(
         scale=inputs.scale,
         on_bad_rows=inputs.on_bad_rows,
         dimension=dimension,
+        store=store,
         progress=say,
     )
 

@@ -1,4 +1,4 @@
-"""Embeddings with their labels, from files, in memory."""
+"""Embeddings with their labels, from files."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from vmf.embeddings.labels import Labels, read_labels
 from vmf.embeddings.registry import open_embeddings
 from vmf.embeddings.scoring import unit_rows
 from vmf.estimation.rows import BadRowError, OnBadRows
+from vmf.evaluation.row_store import RowStore
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ def read_rows(
     scale: npt.ArrayLike | None = None,
     on_bad_rows: OnBadRows = "error",
     dimension: int | None = None,
+    store: RowStore | None = None,
     progress: Progress | None = None,
 ) -> Rows:
     """Read a whole file of embeddings.
@@ -62,6 +64,8 @@ def read_rows(
         For rows with NaN or infinity and zero rows.
     dimension : int, optional
         That it must have.
+    store : RowStore, optional
+        Where the rows are kept.
     progress : callable, optional
 
     Raises
@@ -77,7 +81,8 @@ def read_rows(
             " come from one network",
         )
     wide = np.float64 if file.native_dtype == np.float64 else np.float32
-    X = np.empty(file.shape, wide)
+    store = store or RowStore()
+    X = store.empty(file.shape, wide)
     usable = np.ones(file.rows, bool)
     for start, rows in file.chunks():
         try:
@@ -92,7 +97,7 @@ def read_rows(
     numbers = np.flatnonzero(usable)
     if not numbers.size:
         raise EmbeddingError(path, "holds no usable rows")
-    return Rows(X if usable.all() else X[usable], numbers, len(usable))
+    return Rows(X if usable.all() else store.taken(X, numbers), numbers, len(usable))
 
 
 def read_row_labels(source: str, path: PathLike, rows: Rows) -> npt.NDArray[np.str_]:
