@@ -26,11 +26,12 @@ from typing import Any
 
 import numpy as np
 
+from vmf import special
 from vmf.cluster import blocks, open_client
 from vmf.cluster.blocks import Block
 from vmf.cluster.fitting import _BLOCKS_PER_THREAD
 from vmf.cluster.in_order import in_order
-from vmf.cluster.tasks import sum_block
+from vmf.cluster.tasks import Reading, sum_block
 from vmf.embeddings.embedding_file import DEFAULT_CHUNK_BYTES
 from vmf.embeddings.registry import open_embeddings
 from vmf.estimation import SufficientStatistics
@@ -63,6 +64,7 @@ class Measured:
 
 
 def measure_kind(dimension: int, dtype: str, folder: Path) -> Measured:
+    special.set_num_threads(1)  # as in a worker
     rng = np.random.default_rng(0)
     rows = MEASURED_BYTES // (dimension * np.dtype(dtype).itemsize)
     part = rng.standard_normal((rows // 16, dimension), dtype=np.float32).astype(dtype)
@@ -78,7 +80,7 @@ def measure_kind(dimension: int, dtype: str, folder: Path) -> Measured:
             pass
         reading.append(time.perf_counter() - begin)
         begin = time.perf_counter()
-        found = sum_block(block, dimension, DEFAULT_CHUNK_BYTES, "error")
+        found = sum_block(block, dimension, Reading(DEFAULT_CHUNK_BYTES), "error")
         fitting.append(time.perf_counter() - begin)
     assert isinstance(found, SufficientStatistics)
     begin = time.perf_counter()
