@@ -7,7 +7,7 @@ import pytest
 
 from vmf import VonMisesFisher, special
 from vmf.estimation import BadRowError, SufficientStatistics
-from vmf.estimation import running as module
+from vmf.estimation import statistics as module
 from vmf.estimation.running import RunningStatistics
 
 DIM = 30
@@ -103,7 +103,11 @@ def test_what_was_returned_does_not_change():
 
 def test_the_sums_are_finished_once(monkeypatch):
     calls = []
-    exact = module.exact_dispersion
-    monkeypatch.setattr(module, "exact_dispersion", lambda *a: calls.append(1) or exact(*a))
-    added(SPREAD, [100] * 40)
-    assert len(calls) == 1
+    exact = module._exact_dispersion
+    monkeypatch.setattr(module, "_exact_dispersion", lambda *a: calls.append(1) or exact(*a))
+    found = added(SPREAD, [100] * 40)
+    merged = SufficientStatistics.from_rows(SPREAD[:9]) + SufficientStatistics.from_rows(SPREAD[9:])
+    assert calls == []
+    assert found.dispersion == merged.dispersion
+    assert found.dispersion == found.dispersion
+    assert len(calls) == 2

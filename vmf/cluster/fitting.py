@@ -63,7 +63,9 @@ def running_statistics(
         if labels is None:
             return client.submit(sum_block, block, dimension, reading, on_bad_rows, pure=False)
         codes = labels.codes[first:submitted].astype(code_type)
-        return client.submit(sum_block_by_class, block, codes, reading, on_bad_rows, pure=False)
+        return client.submit(
+            sum_block_by_class, block, dimension, codes, reading, on_bad_rows, pure=False
+        )
 
     blocks = blocks_of(files, column, align=size, skip=done)
     for block, found in in_order(client, submit, blocks, per_thread=_BLOCKS_PER_THREAD):

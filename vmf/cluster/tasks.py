@@ -20,9 +20,9 @@ from vmf.embeddings.errors import EmbeddingError
 from vmf.embeddings.memory_budget import MemoryBudget
 from vmf.embeddings.registry import open_embeddings
 from vmf.embeddings.scoring import Scorer, Scores, score_chunk
-from vmf.estimation import BadRowError, SufficientStatistics, statistics_by_class
+from vmf.estimation import BadRowError, SufficientStatistics
 from vmf.estimation.rows import OnBadRows
-from vmf.estimation.running import RunningStatistics
+from vmf.estimation.running import RunningStatistics, update_by_class
 
 if TYPE_CHECKING:
     from vmf.models.file_rows import Reduction
@@ -63,23 +63,30 @@ def sum_block(
 
 
 def sum_block_by_class(
-    block: Block, codes: npt.NDArray[Any], reading: Reading, on_bad_rows: OnBadRows
+    block: Block,
+    dimension: int,
+    codes: npt.NDArray[Any],
+    reading: Reading,
+    on_bad_rows: OnBadRows,
 ) -> dict[int, SufficientStatistics] | Failure:
     """Statistics of the rows of each class that a block has; `codes` are the classes of its rows."""
-    statistics: dict[int, SufficientStatistics] = {}
+    present = np.unique(codes)
+    local = np.searchsorted(present, codes)
+    nothing = RunningStatistics(SufficientStatistics.empty(dimension))
+    running: tuple[RunningStatistics, ...] = (nothing,) * len(present)
     try:
         for start, rows in _chunks(block, reading):
             first = start - block.start
-            statistics = statistics_by_class(
+            running = update_by_class(
+                running,
                 rows,
-                codes[first : first + len(rows)].astype(np.int64),
+                local[first : first + len(rows)],
                 on_bad_rows=on_bad_rows,
                 first_row=start,
-                initial=statistics,
             )
     except (EmbeddingError, BadRowError) as error:
         return error
-    return statistics
+    return {int(code): one.statistics for code, one in zip(present, running, strict=True)}
 
 
 def score_block(

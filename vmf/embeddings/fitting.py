@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from copy import copy
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,10 +23,9 @@ from vmf.estimation import (
     FitResult,
     SufficientStatistics,
     fit,
-    statistics_by_class,
 )
 from vmf.estimation.rows import OnBadRows
-from vmf.estimation.running import RunningStatistics
+from vmf.estimation.running import RunningStatistics, update_by_class
 from vmf.model_file import Model
 
 if TYPE_CHECKING:
@@ -276,7 +274,7 @@ def running_statistics(
     if budget is not None:
         vectors = _MODEL_COPIES * len(statistics)
         size = budget.chunk_bytes(files, size, vectors * 8 * files[0].dimension)
-    running = _Running(statistics, labels, on_bad_rows)
+    running = _Running(tuple(map(RunningStatistics, statistics)), labels, on_bad_rows)
     if left_out is None:
         for chunk in row_stream(files, skip=done, chunk_bytes=size, budget=budget):
             running = running.with_chunk(chunk, done)
@@ -309,40 +307,27 @@ class _Running:
     """Statistics of the rows so far, one a class; immutable."""
 
     def __init__(
-        self,
-        statistics: tuple[SufficientStatistics, ...],
-        labels: Labels | None,
-        on_bad_rows: OnBadRows,
+        self, each: tuple[RunningStatistics, ...], labels: Labels | None, on_bad_rows: OnBadRows
     ) -> None:
-        self._by_class = statistics
-        self._whole = RunningStatistics(statistics[0]) if labels is None else None
+        self._each = each
         self._labels = labels
         self._on_bad_rows = on_bad_rows
 
     def statistics(self) -> tuple[SufficientStatistics, ...]:
-        return self._by_class if self._whole is None else (self._whole.statistics,)
+        return tuple(one.statistics for one in self._each)
 
     def with_chunk(self, chunk: Chunk, first: int) -> _Running:
         """Those of a chunk, which begins with row `first` over all files, and these together."""
-        result = copy(self)
+        how: dict[str, Any] = {"on_bad_rows": self._on_bad_rows, "first_row": chunk.start}
         try:
-            if self._whole is not None:
-                result._whole = self._whole.update(
-                    chunk.rows, on_bad_rows=self._on_bad_rows, first_row=chunk.start
-                )
-                return result
-            assert self._labels is not None
-            by_class = statistics_by_class(
-                chunk.rows,
-                self._labels.codes[first : first + len(chunk.rows)],
-                on_bad_rows=self._on_bad_rows,
-                first_row=chunk.start,
-                initial=dict(enumerate(self._by_class)),
-            )
+            if self._labels is None:
+                each: tuple[RunningStatistics, ...] = (self._each[0].update(chunk.rows, **how),)
+            else:
+                codes = self._labels.codes[first : first + len(chunk.rows)]
+                each = update_by_class(self._each, chunk.rows, codes, **how)
         except BadRowError as error:
             raise bad_row(chunk.file, error) from error
-        result._by_class = tuple(by_class[code] for code in range(len(self._by_class)))
-        return result
+        return _Running(each, self._labels, self._on_bad_rows)
 
 
 def chunk_bytes(labels: Labels | None) -> int:

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from vmf.estimation.rows import OnBadRows, WholeSums, as_rows, usable_norms, whole_row_sums
+from vmf.estimation.rows import (
+    BadRowError,
+    OnBadRows,
+    Rows,
+    Vector,
+    WholeSums,
+    as_rows,
+    usable_norms,
+    whole_row_sums,
+)
 from vmf.estimation.statistics import (
     EXACT_SUBTRACTION_IS_FINE,
     SufficientStatistics,
     count_off_unit,
-    exact_dispersion,
+    members_by_label,
+    statistics_from_sums,
+    statistics_of_rows,
 )
 
 
@@ -43,11 +55,16 @@ class RunningStatistics:
     ) -> RunningStatistics:
         """Return the statistics of these rows and those of X; see `SufficientStatistics.from_rows`."""
         rows = as_rows(X)
+        return self.with_rows(rows, np.arange(first_row, first_row + len(rows)), on_bad_rows)
+
+    def with_rows(
+        self, rows: Rows, row_numbers: npt.NDArray[np.intp], on_bad_rows: OnBadRows
+    ) -> RunningStatistics:
+        """`update` with rows that have been checked, and their numbers in the whole input."""
         sums = whole_row_sums(rows)
         if not (usable_norms(sums.squared_norms).all() and _is_spread(sums)):
-            return RunningStatistics(
-                self.statistics.update(rows, on_bad_rows=on_bad_rows, first_row=first_row)
-            )
+            found = statistics_of_rows(rows, None, on_bad_rows, row_numbers)
+            return RunningStatistics(self.statistics + found)
         upper, lower, count, normalised = self._since or (0, 0, 0, 0)
         since = _Since(
             upper + sums.upper,
@@ -65,11 +82,48 @@ class RunningStatistics:
         upper, lower, rows, normalised = self._since
         hi, lo = WholeSums(upper, lower, np.empty(0)).resultant()
         count = float(rows)
-        dispersion = exact_dispersion(count, count, hi, lo)
-        assert dispersion is not None  # W - |S| of all is at least the sum over the chunks
-        return self._before + SufficientStatistics(
-            count, count, count, hi, lo, normalised=normalised, dispersion=dispersion
+        return self._before + statistics_from_sums(
+            count=count,
+            weight=count,
+            weight2=count,
+            resultant=hi,
+            resultant_lo=lo,
+            normalised=normalised,
+            dispersion_about=_never,
         )
+
+
+def update_by_class(
+    running: Sequence[RunningStatistics],
+    X: npt.ArrayLike,
+    codes: npt.NDArray[np.integer[Any]],
+    *,
+    on_bad_rows: OnBadRows = "error",
+    first_row: int = 0,
+) -> tuple[RunningStatistics, ...]:
+    """Add each row of X to the statistics of its class, ``running[code]``.
+
+    Raises
+    ------
+    BadRowError
+        For the first row without a direction.
+    """
+    rows = as_rows(X)
+    result = list(running)
+    first_error: BadRowError | None = None
+    for code, members in members_by_label(codes):
+        try:
+            result[code] = running[code].with_rows(rows[members], first_row + members, on_bad_rows)
+        except BadRowError as error:
+            if first_error is None or error.row < first_error.row:
+                first_error = error
+    if first_error is not None:
+        raise first_error
+    return tuple(result)
+
+
+def _never(direction: Vector) -> float:
+    raise AssertionError("W - |S| of all chunks is at least the sum of theirs")
 
 
 class _Since(NamedTuple):

@@ -21,7 +21,7 @@ and rows on a GPU are added with compensation, which leaves such digits too.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -52,6 +52,9 @@ _ROUNDING_FLOOR = 2.0**-98
 
 # Above this 1 - R a subtraction W - |S| of float64 numbers costs at most 4 bits.
 _SUBTRACTION_IS_FINE = 1.0 / 16.0
+
+_FROM_SUMS = float("-inf")
+"""This very object as a dispersion: it is computed from the sums when it is asked for."""
 
 # Above this 1 - R the difference of W and the exact |S| is right to 1e-13: rounding the norms of
 # the rows turns each unit vector into one of length 1 +- 1e-16, which averages out over rows.
@@ -101,7 +104,9 @@ class SufficientStatistics:
     resultant_lo: Vector = field(repr=False)
     normalised: int = 0
     skipped: int = 0
-    dispersion: float = math.nan
+    dispersion: float = field(
+        default_factory=lambda: math.nan
+    )  # no class attribute: see __getattr__
 
     def __post_init__(self) -> None:
         for name in ("resultant", "resultant_lo"):
@@ -128,13 +133,27 @@ class SufficientStatistics:
             raise ValueError(
                 f"the resultant has length {length}, more than the sum of the weights {self.weight}"
             )
-        if math.isnan(self.dispersion):
+        if self.dispersion is _FROM_SUMS:
+            object.__delattr__(self, "dispersion")
+        elif math.isnan(self.dispersion):
             object.__setattr__(self, "dispersion", max(self.weight - length, 0.0))
         elif not 0 <= self.dispersion <= self.weight:
             raise ValueError(
                 f"dispersion is {self.dispersion}; it must lie between 0 and the sum of the "
                 f"weights, {self.weight}"
             )
+
+    def __getattr__(self, name: str) -> float:
+        """The dispersion that follows from the sums, when it is asked for.
+
+        It takes longer than all else about a sum, and of what is merged chunk after chunk only the
+        last one is ever asked.
+        """
+        if name != "dispersion":
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        found = min(_exact_dispersion(self.weight, self.resultant, self.resultant_lo), self.weight)
+        object.__setattr__(self, "dispersion", found)
+        return found
 
     @classmethod
     def empty(cls, dim: int) -> SufficientStatistics:
@@ -182,7 +201,7 @@ class SufficientStatistics:
 
             return of_chunks(X, weights, on_bad_rows, first_row)
         rows = as_rows(X)
-        return _of_rows(
+        return statistics_of_rows(
             rows,
             None if weights is None else as_weights(weights, rows.shape[0]),
             on_bad_rows,
@@ -213,8 +232,8 @@ class SufficientStatistics:
         lo = error + (self.resultant_lo + other.resultant_lo)
         hi, lo = two_sum(hi, lo)
         count, weight = self.count + other.count, self.weight + other.weight
-        dispersion = exact_dispersion(count, weight, hi, lo)
-        if dispersion is None:
+        dispersion = _FROM_SUMS
+        if not follows_from_sums(count, weight, _norm(hi + lo)):
             dispersion = self.dispersion + other.dispersion + _dispersion_between(self, other)
         return SufficientStatistics(
             count=count,
@@ -299,32 +318,16 @@ def statistics_by_class(
         from vmf.cluster.arrays import statistics_by_class_of
 
         return statistics_by_class_of(X, labels, weights, policy, first_row, initial)
-    count, statistics_of_rows = _parts(X, weights, policy, first_row)
+    count, statistics_of_members = _parts(X, weights, policy, first_row)
     # A CuPy array's own conversion: NumPy's is refused, since it would hide the copy.
     label_array = labels.get() if is_cupy(labels) else np.asarray(labels)  # type: ignore[union-attr]
     if label_array.shape != (count,):
         raise ValueError(f"labels have shape {label_array.shape}; expected ({count},), one a row")
     result: dict[Hashable, SufficientStatistics] = dict(initial or {})
-    if label_array.size == 0:
-        return result
-    if label_array.dtype.kind == "f" and np.isnan(label_array).any():
-        raise ValueError(
-            f"the label of row {first_row + int(np.argmax(np.isnan(label_array)))} "
-            "(counted from 0) is nan"
-        )
-    # Sorting brings the rows of a class together: one copy of the chunk, whatever the classes.
-    try:
-        order = np.argsort(label_array, kind="stable")
-    except TypeError:
-        raise TypeError(
-            "labels mix types that cannot be compared; use all strings or all numbers"
-        ) from None
-    borders = np.flatnonzero(label_array[order][1:] != label_array[order][:-1]) + 1
     first_error: BadRowError | None = None
-    for members in np.split(order, borders):
-        label = label_array[members[:1]].tolist()[0]
+    for label, members in members_by_label(label_array, first_row):
         try:
-            part = statistics_of_rows(members)
+            part = statistics_of_members(members)
         except BadRowError as error:
             if first_error is None or error.row < first_error.row:
                 first_error = error
@@ -333,6 +336,34 @@ def statistics_by_class(
     if first_error is not None:
         raise first_error
     return result
+
+
+def members_by_label(
+    labels: npt.NDArray[Any], first_row: int = 0
+) -> Iterator[tuple[Any, npt.NDArray[np.intp]]]:
+    """Yield each label, in sorted order, and the numbers of the rows that have it.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For labels that cannot be compared, and for NaN, with its row counted from ``first_row``.
+    """
+    if labels.size == 0:
+        return
+    if labels.dtype.kind == "f" and np.isnan(labels).any():
+        raise ValueError(
+            f"the label of row {first_row + int(np.argmax(np.isnan(labels)))} (counted from 0) is nan"
+        )
+    # Sorting brings the rows of a class together: one copy of the chunk, whatever the classes.
+    try:
+        order = np.argsort(labels, kind="stable")
+    except TypeError:
+        raise TypeError(
+            "labels mix types that cannot be compared; use all strings or all numbers"
+        ) from None
+    borders = np.flatnonzero(labels[order][1:] != labels[order][:-1]) + 1
+    for members in np.split(order, borders):
+        yield labels[members[:1]].tolist()[0], members
 
 
 def _parts(
@@ -348,7 +379,7 @@ def _parts(
 
     def part(members: npt.NDArray[np.intp]) -> SufficientStatistics:
         of_members = None if row_weights is None else row_weights[members]
-        return _of_rows(rows[members], of_members, on_bad_rows, first_row + members)
+        return statistics_of_rows(rows[members], of_members, on_bad_rows, first_row + members)
 
     return rows.shape[0], part
 
@@ -364,7 +395,7 @@ def _norm(vector: Vector) -> float:
     return math.sqrt(float(np.sum(vector * vector)))
 
 
-def _of_rows(
+def statistics_of_rows(
     rows: Rows,
     weights: Vector | None,
     on_bad_rows: OnBadRows,
@@ -444,8 +475,8 @@ def statistics_from_sums(
     """
     total = resultant + resultant_lo
     length = _norm(total)
-    dispersion = exact_dispersion(count, weight, resultant, resultant_lo)
-    if dispersion is None:
+    dispersion = _FROM_SUMS
+    if not follows_from_sums(count, weight, length):
         dispersion = max(weight - length, 0.0)
         if weight > 0 and dispersion < _SUBTRACTION_IS_FINE * weight:
             dispersion = dispersion_about(total / length)
@@ -462,16 +493,18 @@ def statistics_from_sums(
     )
 
 
-def exact_dispersion(count: float, weight: float, hi: Vector, lo: Vector) -> float | None:
-    """W - |S| from S = hi + lo alone; None where that needs a dispersion found from the rows.
+def follows_from_sums(count: float, weight: float, length: float) -> bool:
+    """Whether W - |S| can be had from S, which is exact for rows without weights."""
+    return count == weight > 0 and weight - length >= EXACT_SUBTRACTION_IS_FINE * weight
+
+
+def _exact_dispersion(weight: float, hi: Vector, lo: Vector) -> float:
+    """W - |S| from S = hi + lo alone; see `follows_from_sums`.
 
     (W^2 - |S|^2) / (W + |S|) with the numerator rounded once: squares are taken without error
-    (Dekker, Numerische Mathematik 18, 1971) and summed exactly. Only for rows without weights,
-    whose S is exact.
+    (Dekker, Numerische Mathematik 18, 1971) and summed exactly.
     """
     length = _norm(hi + lo)
-    if count != weight or weight - length < EXACT_SUBTRACTION_IS_FINE * weight or weight == 0:
-        return None
     values = np.append(hi, weight)
     square = values * values
     split = 134217729.0 * values  # 2^27 + 1
