@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from vmf.embeddings import EmbeddingError, delimited, open_embeddings
+from vmf.embeddings import csv as csv_reader
 
 ROWS = [[0.5, -1.25, 3e-7], [1.0, 2.0, -0.0], [1e300, 5e-324, 0.1]]
 
@@ -179,3 +180,51 @@ def test_a_table_that_loses_rows_while_it_is_read(write):
     path.write_text("1.5,2.5\n" * 900)
     with pytest.raises(EmbeddingError, match="ended after 900 rows where 1000 were promised"):
         list(file.chunks())
+
+
+@pytest.mark.parametrize(("delimiter", "ending"), [(",", "csv"), ("\t", "tsv"), (";", "csv")])
+def test_large_blocks_have_the_bits_of_numpy(tmp_path, monkeypatch, delimiter, ending):
+    pytest.importorskip("pyarrow")
+    monkeypatch.setattr(csv_reader, "_WORTH_AN_IMPORT", 1)
+    rng = np.random.default_rng(0)
+    bits = rng.integers(0, 1 << 64, (400, 6), dtype=np.uint64, endpoint=False).view(np.float64)
+    values = np.where(np.isfinite(bits), bits, rng.standard_normal((400, 6)))
+    values[:3] = [[-0.0, 5e-324, 1.7976931348623157e308, 0.1, 1e22, 123456789012345678]] * 3
+    written = [[repr(float(x)) for x in row] for row in values]
+    written[1] = [f"+{x}" if not x.startswith("-") else x for x in written[1]]
+    written[2] = [f" {x} " for x in written[2]]
+    written[3] = ["nan", "inf", "-inf", "1E5", "1e+05", "007"]
+    text = "\n".join(delimiter.join(row) for row in written)
+    (tmp_path / f"x.{ending}").write_text(text)
+    file = open_embeddings(tmp_path / f"x.{ending}")
+    taken = []
+    fast = csv_reader.CsvFile._parse_by_arrow
+    monkeypatch.setattr(
+        csv_reader.CsvFile,
+        "_parse_by_arrow",
+        lambda self, block: taken.append(fast(self, block)) or taken[-1],
+    )
+    found = np.concatenate([rows for _, rows in file.chunks(rows=50)])
+    assert sum(one is not None for one in taken) >= 7
+    monkeypatch.setattr(csv_reader.CsvFile, "_parse_by_arrow", lambda self, block: None)
+    plain = np.concatenate([rows for _, rows in file.chunks(rows=50)])
+    assert found.tobytes() == plain.tobytes()
+    assert np.concatenate([found[:3], found[4:]]).tobytes() == np.delete(values, 3, 0).tobytes()
+
+
+@pytest.mark.parametrize("field", ["", "NA", "1_000", "0x10", "word", '"3"', "1 2", "1e400", "١"])
+def test_odd_fields_are_read_as_without_pyarrow(tmp_path, monkeypatch, field):
+    pytest.importorskip("pyarrow")
+    monkeypatch.setattr(csv_reader, "_WORTH_AN_IMPORT", 1)
+    (tmp_path / "x.csv").write_text("1,2,3\n" * 30 + f"4,{field},6\n" + "7,8,9\n" * 3)
+
+    def read():
+        try:
+            blocks = [rows for _, rows in open_embeddings(tmp_path / "x.csv").chunks(rows=9)]
+            return np.concatenate(blocks).tobytes()
+        except EmbeddingError as error:
+            return str(error)
+
+    with_arrow = read()
+    monkeypatch.setattr(csv_reader.CsvFile, "_parse_by_arrow", lambda self, block: None)
+    assert with_arrow == read()

@@ -54,6 +54,10 @@ class EmbeddingCollection(EmbeddingFile):
         return max(file.unit_bytes for file in self._files)
 
     @property
+    def copies_while_read(self) -> int:
+        return max(file.copies_while_read for file in self._files)
+
+    @property
     def parts(self) -> tuple[EmbeddingFile, ...]:
         return self._files
 

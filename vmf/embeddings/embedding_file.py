@@ -89,6 +89,11 @@ class EmbeddingFile(ABC):
         return 0
 
     @property
+    def copies_while_read(self) -> int:
+        """How many times the bytes of a chunk reading takes beside it; an estimate."""
+        return 0
+
+    @property
     def parts(self) -> tuple[EmbeddingFile, ...]:
         """The files that this one consists of, in the order of the rows."""
         return (self,)

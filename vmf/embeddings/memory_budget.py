@@ -67,15 +67,16 @@ class MemoryBudget:
         """
         unit, largest = max(((f.unit_bytes, f) for f in files), key=lambda pair: pair[0])
         row = max(f.dimension * max(f.dtype.itemsize, f.native_dtype.itemsize) for f in files)
+        copies = COPIES + max(f.copies_while_read for f in files)
         taken = resident_bytes() + _SLACK + other + unit
-        chunk = (self.total - taken) // COPIES
+        chunk = (self.total - taken) // copies
         if chunk >= row:
             return min(chunk, preferred)
         reason = f", of which {largest.path} needs {_megabytes(unit)}" if unit > other else ""
         raise MemoryBudgetError(
             None,
             f"--memory {_megabytes(self.total)} is not enough: this takes at least"
-            f" {_megabytes(taken + COPIES * row)}{reason}",
+            f" {_megabytes(taken + copies * row)}{reason}",
         )
 
     def check(self, file: EmbeddingFile) -> None:
