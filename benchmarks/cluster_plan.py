@@ -22,6 +22,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -106,7 +107,10 @@ def measure_tasks() -> tuple[float, float]:
             return client.submit(nothing, block, empty, pure=False)
 
         def run(count: int) -> None:
-            listed = ((None, Block("", None, None, 0, k, k + 1)) for k in range(count))
+            endless = SimpleNamespace(
+                rows=-1
+            )  # no block is its last, after which it would be looked at
+            listed = ((endless, Block("", None, None, 0, k, k + 1)) for k in range(count))
             total = empty
             for _, found in in_order(client, submit, listed, per_thread=_BLOCKS_PER_THREAD):  # type: ignore[arg-type]
                 total = total + found
