@@ -10,15 +10,10 @@
 #include <mutex>
 #include <vector>
 
+#include "clones.hpp"
 #include "portions.hpp"
 
 namespace nb = nanobind;
-
-#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__)
-#define VMF_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define VMF_CLONES
-#endif
 
 namespace {
 

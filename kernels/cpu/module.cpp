@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "accumulate.hpp"
+#include "half.hpp"
 #include "portions.hpp"
 #include "table.hpp"
 
@@ -190,4 +191,5 @@ NB_MODULE(_core, m) {
         throw nb::value_error(("no instruction set named " + name + " on this processor").c_str());
     }, nb::arg("name"));
     add_accumulate(m);
+    add_half(m);
 }

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vmf.estimation.rows import as_rows
+from vmf.estimation.rows import as_rows, widened
 from vmf.uncertainty.norm import row_lengths
 
 _BLOCK_BYTES = 96 << 20
@@ -74,7 +74,7 @@ def retrieve(
     """
     rows = as_rows(X)
     if rows.dtype == np.float16:
-        rows = rows.astype(np.float32)
+        rows = widened(rows)
     code: npt.NDArray[Any] = np.asarray(codes)
     count = len(rows)
     if count < 2:
