@@ -146,7 +146,10 @@ def _safetensors() -> list[Content]:
 
 
 def _torch_files() -> list[Content]:
-    if find_spec("torch") is None:
+    found = find_spec("torch")
+    if (
+        found is None or found.origin is None
+    ):  # tests/torch is a folder that python takes for a package
         return []
     import torch
 
