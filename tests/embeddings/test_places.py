@@ -8,6 +8,7 @@ import http.server
 import io
 import sys
 import threading
+import time
 import zipfile
 from pathlib import Path
 
@@ -136,6 +137,51 @@ def test_a_connection_that_breaks_is_one_line(monkeypatch):
     monkeypatch.setattr("fsspec.implementations.memory.MemoryFile.read", broken, raising=False)
     with pytest.raises(EmbeddingError, match=r"memory://broken.npy: cannot be read .timed out"):
         list(chunks)
+
+
+@pytest.fixture
+def far(monkeypatch):
+    """A bucket whose answers take 10 ms, and how many questions it was asked at most at a time."""
+    fsspec = pytest.importorskip("fsspec")
+    memory = type(fsspec.filesystem("memory"))
+    asked = {"now": 0, "most": 0}
+    counting = threading.Lock()
+
+    class Far(memory):
+        protocol = "far"
+        async_impl = True
+        store = {}  # noqa: RUF012
+        pseudo_dirs = [""]  # noqa: RUF012
+
+        @classmethod
+        def _strip_protocol(cls, path):
+            return "/" + str(path).removeprefix("far://").strip("/")
+
+        def info(self, path, **how):
+            with counting:
+                asked["now"] += 1
+                asked["most"] = max(asked["most"], asked["now"])
+            time.sleep(0.01)
+            with counting:
+                asked["now"] -= 1
+            return super().info(path, **how)
+
+    monkeypatch.setitem(sys.modules["fsspec.registry"]._registry, "far", Far)
+    return fsspec.filesystem("far"), asked
+
+
+def test_many_files_far_away_are_opened_at_the_same_time(far):
+    bucket, asked = far
+    for number, part in enumerate(np.array_split(ROWS, 10)):
+        with bucket.open(f"/b/{number}.npy", "wb") as stream:
+            np.save(stream, part)
+    np.testing.assert_array_equal(read("far://b"), ROWS)
+    assert asked["most"] > 4
+    bucket.pipe("/b/3.npy", b"no array")
+    bucket.pipe("/b/7.npy", b"")
+    for _ in range(3):
+        with pytest.raises(EmbeddingError, match=r"far://b/3\.npy: "):
+            open_embeddings("far://b")
 
 
 def test_a_member_of_an_archive(tmp_path):

@@ -109,6 +109,24 @@ def test_members_whose_names_are_no_text(tmp_path, extension):
         open_embeddings(path)
 
 
+@pytest.mark.parametrize("extension", [".arrow", ".ipc", ".parquet"])
+def test_columns_whose_names_are_no_text(tmp_path, extension):
+    pa = pytest.importorskip("pyarrow")
+    import pyarrow.parquet as pq
+
+    path, table = tmp_path / f"x{extension}", pa.table({"é": pa.array([1.0, 2.0]), "b": [3, 4]})
+    if extension == ".parquet":
+        pq.write_table(table, path, store_schema=False)
+    else:
+        opener = pa.ipc.new_file if extension == ".arrow" else pa.ipc.new_stream
+        with opener(str(path), table.schema) as writer:
+            writer.write_table(table)
+    path.write_bytes(path.read_bytes().replace("é".encode(), b"\xff\xff"))
+    for read in (open_embeddings, files.read_labels):
+        with pytest.raises(EmbeddingError, match=r"name is not UTF-8 text|damaged"):
+            read(path)
+
+
 @pytest.mark.parametrize("rows", ["-1", "1e400", "true", "null"])
 def test_checkpoints_of_no_number_of_rows(tmp_path, rows):
     (whole,) = files.samples(".vmf-checkpoint")

@@ -116,7 +116,7 @@ class ArrowTableFile(EmbeddingFile):
 
 def _choose(path: Place, schema: pa.Schema, column: str | None) -> tuple[list[str], bool]:
     """Names of the chosen columns, and whether it is a list column."""
-    names = schema.names
+    names = _names(path, schema)
     if len(set(names)) != len(names):
         raise EmbeddingError(path, "has several columns of the same name; rename them")
     lists = [n for n in names if _list_type(schema.field(n).type) is not None]
@@ -145,6 +145,16 @@ def _choose(path: Place, schema: pa.Schema, column: str | None) -> tuple[list[st
     return [names[position] for position in chosen], False
 
 
+def _names(path: Place, schema: pa.Schema) -> list[str]:
+    try:
+        found: list[str] = schema.names
+    except UnicodeDecodeError as error:
+        raise EmbeddingError(
+            path, "has a column whose name is not UTF-8 text; rename it (or is the file damaged?)"
+        ) from error
+    return found
+
+
 def _list_type(kind: pa.DataType) -> Any:
     """The list type itself, unwrapped from a tensor extension type; None when it is no list."""
     import pyarrow.types as pt
@@ -171,7 +181,7 @@ def choose_label_column(path: Place, schema: pa.Schema, column: str | None) -> s
     """The name of the column of labels or identifiers that was asked for, or of the only one."""
     import pyarrow.types as pt
 
-    names: list[str] = schema.names
+    names = _names(path, schema)
     if not names:
         raise EmbeddingError(path, "has no column")
     if column is None and len(names) > 1:

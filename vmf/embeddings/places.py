@@ -14,14 +14,19 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import FileIO
 from pathlib import Path, PurePosixPath
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from vmf.embeddings.errors import EmbeddingError
+
+Found = TypeVar("Found")
+
+_QUESTIONS_AT_ONCE = 16
 
 Identity = tuple[str, int, str]
 """What tells whether a file is still the same one: which, how many bytes, when changed."""
@@ -50,6 +55,11 @@ class RemoteFile(os.PathLike[str]):
     def suffix(self) -> str:
         """The ending of the name, with its dot."""
         return PurePosixPath(self.path).suffix
+
+    @property
+    def is_networked(self) -> bool:
+        """Whether it is one of the file systems that wait for a network and take many calls at once."""
+        return bool(getattr(self.filesystem, "async_impl", False))
 
     def beside(self, path: str) -> RemoteFile:
         """Another file of the same file system, named after this one's URL."""
@@ -239,6 +249,21 @@ def entries(folder: Place) -> list[tuple[Place, bool]]:
     # A leading point hides; a leading underscore is how Spark and Hadoop mark what is no data.
     shown = [one for one in found if not one[0].name.startswith((".", "_"))]
     return sorted(shown, key=lambda one: one[0].name)
+
+
+def in_turn(places: Sequence[Place], look: Callable[[Place], Found]) -> list[Found]:
+    """What ``look`` gives for each place; the error is that of the first one in order.
+
+    Over a network several are asked for at a time: opening a file takes some questions, each as long
+    as the way there and back, and a bucket may have thousands.
+    """
+    if not all(isinstance(one, RemoteFile) and one.is_networked for one in places):
+        return [look(one) for one in places]
+    pool = ThreadPoolExecutor(_QUESTIONS_AT_ONCE, "vmf-open")
+    try:
+        return list(pool.map(look, places))
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 @contextmanager

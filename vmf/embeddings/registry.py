@@ -24,6 +24,7 @@ from vmf.embeddings.places import (
     entries,
     exists,
     find_place,
+    in_turn,
     is_folder,
     is_pattern,
     matching,
@@ -248,7 +249,8 @@ def _open(place: Place, column: str | None, scale: npt.ArrayLike | None) -> Embe
     elif not is_pattern(place) and (store := _store_format(place)) is not None:
         file = store.open(place, column)
     else:
-        return EmbeddingCollection(place, [_open(one, column, scale) for one in find_files(place)])
+        files = find_files(place)
+        return EmbeddingCollection(place, in_turn(files, lambda one: _open(one, column, scale)))
     if scale is not None:
         file.set_scale(scale)
         file.given_scale = scale
