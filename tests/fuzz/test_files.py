@@ -127,6 +127,23 @@ def test_columns_whose_names_are_no_text(tmp_path, extension):
             read(path)
 
 
+@pytest.mark.parametrize("extension", [".arrow", ".ipc", ".parquet"])
+@pytest.mark.parametrize("column", [None, "0:2"])
+def test_tables_without_columns(tmp_path, extension, column):
+    pa = pytest.importorskip("pyarrow")
+    import pyarrow.parquet as pq
+
+    path, table = tmp_path / f"x{extension}", pa.table({})
+    if extension == ".parquet":
+        pq.write_table(table, path)
+    else:
+        opener = pa.ipc.new_file if extension == ".arrow" else pa.ipc.new_stream
+        with opener(str(path), table.schema) as writer:
+            writer.write_table(table)
+    with pytest.raises(EmbeddingError, match="has no columns"):
+        open_embeddings(path, column)
+
+
 @pytest.mark.parametrize("rows", ["-1", "1e400", "true", "null"])
 def test_checkpoints_of_no_number_of_rows(tmp_path, rows):
     (whole,) = files.samples(".vmf-checkpoint")

@@ -39,6 +39,8 @@ def choose_columns(
         When nothing fits, when a chosen column holds text, or when no choice was made and a column
         looks like a label or an identifier: it would be taken for a coordinate.
     """
+    if not names:
+        raise EmbeddingError(path, "has no columns")
     if selection is None:
         suspects = sorted(
             set(text) | {i for i, name in enumerate(names) if name.lower() in _NOT_COORDINATES}
