@@ -249,6 +249,16 @@ def test_closed_forms(name: str, first: float, closed: str) -> None:
     _assert_close(getattr(special, name)(first, CLOSED_ARGUMENTS), expected, 4 * EPS * scale)
 
 
+@pytest.mark.parametrize("beyond", [2.0**-53, 1e-12, 1e-6])
+def test_the_ratio_of_k_just_above_order_one_half_at_the_smallest_arguments(beyond: float) -> None:
+    """K_(1/2+e)/K_(1/2-e) = Gamma(1/2+e)/Gamma(1/2-e) (2/x)^(2e) (1 + O(x)), by DLMF 10.30.2."""
+    v = 0.5 + beyond
+    x = np.array([SMALLEST, 3 * SMALLEST, 5 * SMALLEST, 1e-320, 3e-318, 1e-312, 1e-309, 1e-300])
+    digamma = -1.9635100260214235  # of 1/2
+    expected = np.exp(2 * (v - 0.5) * (math.log(2) - np.log(x) + digamma))
+    _assert_close(special.kv_ratio(v, x), expected, 8 * EPS)
+
+
 def test_ratios_of_order_one_half() -> None:
     x = np.array([SMALLEST, 1e-310, 1e-300, 1e-9, 0.3, 1.0, 5.0, 17.0, 21.0, 23.0, 100.0, 300.0])
     _assert_close(special.kv_ratio(0.5, x), np.ones(x.shape), 4 * EPS)

@@ -164,11 +164,16 @@ VMF_FN T times_half_x(T a, T b, T x) {
     return (x * T(0x1p+53)) * a / (b * T(0x1p+54));
 }
 
+// a/b 2/x where x may be subnormal and a/b, too
+template <class T>
+VMF_FN T over_half_x(T a, T b, T x) {
+    return a * T(0x1p+54) / b / (x * T(0x1p+53));
+}
+
 template <class T>
 VMF_FN T temme_kv_ratio(T v, T x) {
     const Temme<T> t = temme<T, temme_steps>(v, x);
-    const T q = t.here / t.below;
-    return select(round_(v) >= T(1.0), (q + q) / x, times_half_x(t.here, t.below, x));
+    return select(round_(v) >= T(1.0), over_half_x(t.here, t.below, x), times_half_x(t.here, t.below, x));
 }
 
 template <class T>
