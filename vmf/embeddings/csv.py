@@ -20,7 +20,6 @@ from vmf.embeddings.places import Place
 _WORTH_AN_IMPORT = 1 << 16
 """Fields of a block for which loading pyarrow is worth its third of a second."""
 
-
 _FIELDS_AT_ONCE = 1 << 15
 """That pyarrow is given: what it takes does not grow with the chunk then."""
 _PYARROW_BYTES = 64 << 20  # once it is loaded

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from vmf.estimation.rows import (
-    BadRowError,
     OnBadRows,
     Rows,
     Vector,
@@ -23,7 +22,7 @@ from vmf.estimation.statistics import (
     EXACT_SUBTRACTION_IS_FINE,
     SufficientStatistics,
     count_off_unit,
-    members_by_label,
+    of_each_label,
     statistics_from_sums,
     statistics_of_rows,
 )
@@ -110,15 +109,13 @@ def update_by_class(
     """
     rows = as_rows(X)
     result = list(running)
-    first_error: BadRowError | None = None
-    for code, members in members_by_label(codes):
-        try:
-            result[code] = running[code].with_rows(rows[members], first_row + members, on_bad_rows)
-        except BadRowError as error:
-            if first_error is None or error.row < first_error.row:
-                first_error = error
-    if first_error is not None:
-        raise first_error
+    for code, found in of_each_label(
+        codes,
+        lambda code, members: running[code].with_rows(
+            rows[members], first_row + members, on_bad_rows
+        ),
+    ):
+        result[code] = found
     return tuple(result)
 
 

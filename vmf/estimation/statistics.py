@@ -23,7 +23,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -46,6 +46,8 @@ from vmf.estimation.rows import (
     usable_norms,
 )
 from vmf.gpu import is_cupy
+
+Found = TypeVar("Found")
 
 # Below this 1 - R the dispersion is nothing but the rounding of unit vectors to float64.
 _ROUNDING_FLOOR = 2.0**-98
@@ -104,9 +106,8 @@ class SufficientStatistics:
     resultant_lo: Vector = field(repr=False)
     normalised: int = 0
     skipped: int = 0
-    dispersion: float = field(
-        default_factory=lambda: math.nan
-    )  # no class attribute: see __getattr__
+    # By a factory, or the default would be an attribute of the class and __getattr__ not be asked.
+    dispersion: float = field(default_factory=lambda: math.nan)
 
     def __post_init__(self) -> None:
         for name in ("resultant", "resultant_lo"):
@@ -324,18 +325,38 @@ def statistics_by_class(
     if label_array.shape != (count,):
         raise ValueError(f"labels have shape {label_array.shape}; expected ({count},), one a row")
     result: dict[Hashable, SufficientStatistics] = dict(initial or {})
+    for label, part in of_each_label(
+        label_array, lambda _, members: statistics_of_members(members), first_row
+    ):
+        result[label] = result[label] + part if label in result else part
+    return result
+
+
+def of_each_label(
+    labels: npt.NDArray[Any],
+    found_of: Callable[[Any, npt.NDArray[np.intp]], Found],
+    first_row: int = 0,
+) -> list[tuple[Any, Found]]:
+    """Each label, in sorted order, and what ``found_of(label, numbers of its rows)`` gives.
+
+    Raises
+    ------
+    BadRowError
+        That of the first row, of all that ``found_of`` raises.
+    TypeError, ValueError
+        See `members_by_label`.
+    """
+    found: list[tuple[Any, Found]] = []
     first_error: BadRowError | None = None
-    for label, members in members_by_label(label_array, first_row):
+    for label, members in members_by_label(labels, first_row):
         try:
-            part = statistics_of_members(members)
+            found.append((label, found_of(label, members)))
         except BadRowError as error:
             if first_error is None or error.row < first_error.row:
                 first_error = error
-            continue
-        result[label] = result[label] + part if label in result else part
     if first_error is not None:
         raise first_error
-    return result
+    return found
 
 
 def members_by_label(

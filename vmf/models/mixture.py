@@ -188,10 +188,11 @@ class VMFMixture(DensityMixin, DirectionModel):
         em = self._em(rows, sample_weight, settings)
         if self.warm_start and hasattr(self, "mean_directions_"):
             best = em.run(replace(self._state(settings.count, rows.dim), objectives=()))
-            self._keep(best)
-            self._warn(best)
-            return self
-        return self._fit(em, rows)
+        else:
+            best = em.fit(self._init(rows), self._starts())
+        self._keep(best)
+        self._warn(best)
+        return self
 
     def fit_resumable(self, rows: FileRows, standing: Standing | None, keep: Keep) -> VMFMixture:
         """Fit as `fit` does, or go on with a fit from where it stood.
@@ -204,20 +205,14 @@ class VMFMixture(DensityMixin, DirectionModel):
             Called after each iteration.
         """
         found = direction_rows(self, rows, reset=True)
-        return self._fit(self._em(found, None, self._settings()), found, standing, keep)
-
-    def _fit(
-        self,
-        em: ExpectationMaximisation,
-        rows: DirectionRows,
-        standing: Standing | None = None,
-        keep: Keep | None = None,
-    ) -> VMFMixture:
-        starts = 1 if int(self.n_components) == 1 else int(self.n_init)
-        best = em.fit(self._init(rows), starts, standing, keep)
+        em = self._em(found, None, self._settings())
+        best = em.fit(self._init(found), self._starts(), standing, keep)
         self._keep(best)
         self._warn(best)
         return self
+
+    def _starts(self) -> int:
+        return 1 if int(self.n_components) == 1 else int(self.n_init)
 
     def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> VMFMixture:
         """Add rows to the statistics of the components, and solve again.

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -65,9 +66,7 @@ def save_checkpoint(checkpoint: Checkpoint, path: PathLike) -> None:
         "rows": checkpoint.rows,
         "damaged": [[position, line] for position, line in checkpoint.damaged.items()],
     }
-    contents = tensor_bytes(tensors, {"format": _FORMAT, "state": json.dumps(state)})
-    with atomic_output(path) as temporary:
-        temporary.write_bytes(contents)
+    write_checkpoint(path, _FORMAT, tensors, state)
 
 
 def load_checkpoint(path: PathLike) -> Checkpoint:
@@ -78,25 +77,51 @@ def load_checkpoint(path: PathLike) -> Checkpoint:
     EmbeddingError
         When it is not one, or damaged.
     """
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(Path(path), framework="numpy") as file:
-            metadata = file.metadata() or {}
-            if metadata.get("format") != _FORMAT:
-                raise EmbeddingError(path, "is not a checkpoint of vmf fit; name another file")
-            state = json.loads(metadata["state"])
-            statistics = read_statistics(file.get_tensor)
+    with open_checkpoint(path, _FORMAT, "vmf fit") as (state, tensors):
+        statistics = read_statistics(tensors.__getitem__)
         plan, rows = state["plan"], state["rows"]
         if type(rows) is not int or rows < 0 or not all("name" in one for one in plan["files"]):
             raise ValueError("its plan or its number of rows is none")
         damaged = {int(position): str(line) for position, line in state["damaged"]}
         return Checkpoint(plan, rows, statistics, damaged)
+
+
+def write_checkpoint(
+    path: PathLike, kind: str, tensors: Mapping[str, Tensor], state: Mapping[str, Any]
+) -> None:
+    """Write arrays and what JSON says of them, all of it or nothing; OSError when the disk is full."""
+    contents = tensor_bytes(tensors, {"format": kind, "state": json.dumps(state)})
+    with atomic_output(path) as temporary:
+        temporary.write_bytes(contents)
+
+
+@contextmanager
+def open_checkpoint(
+    path: PathLike, kind: str, command: str
+) -> Iterator[tuple[dict[str, Any], dict[str, Tensor]]]:
+    """Give what `write_checkpoint` wrote: the state and the arrays.
+
+    Raises
+    ------
+    EmbeddingError
+        When it is not one of `command`, and in place of whatever the block raises because it holds
+        something else than was written.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(Path(path), framework="numpy") as file:
+            metadata = file.metadata() or {}
+            if metadata.get("format") != kind:
+                raise EmbeddingError(path, f"is not a checkpoint of {command}; name another file")
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        yield json.loads(metadata["state"]), tensors
     except EmbeddingError:
         raise
     except OSError as error:
         raise EmbeddingError(path, f"cannot be read ({error.strerror or error})") from error
-    except (SafetensorError, ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
+    except (SafetensorError, ValueError, KeyError, TypeError, IndexError, RecursionError,
+            AttributeError, OverflowError) as error:  # fmt: skip
         raise EmbeddingError(
             path, f"is a damaged checkpoint ({error}); remove it and begin anew"
         ) from error

@@ -37,7 +37,7 @@ from vmf.passes.checkpoint import (
 )
 from vmf.passes.keeper import SECONDS_BETWEEN_CHECKPOINTS, Keeper
 from vmf.passes.merging import as_estimator, check_addition, load_models, merge_models
-from vmf.passes.output import claimed_output
+from vmf.passes.output import claimed_output, claimed_outputs
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -111,9 +111,7 @@ def fit_to_file(
         raise EmbeddingError(None, "--new-classes needs the model to add to: --update MODEL")
     base = None if update is None else load_model(update)
     with ExitStack() as claimed:
-        for written in (checkpoint, output):
-            if written is not None:
-                claimed.enter_context(claimed_output(written))
+        claimed.enter_context(claimed_outputs(checkpoint, output))
         keeper = None
         if checkpoint is not None:
             keeper = Keeper(

@@ -28,7 +28,7 @@ from vmf.passes.mixture_checkpoint import (
     load_mixture_checkpoint,
     save_mixture_checkpoint,
 )
-from vmf.passes.output import claimed_output
+from vmf.passes.output import claimed_outputs
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -160,9 +160,7 @@ def fit_mixture_to_file(
         random_state=seed,
     )
     with ExitStack() as claimed:
-        for written in (checkpoint, output):
-            if written is not None:
-                claimed.enter_context(claimed_output(written))
+        claimed.enter_context(claimed_outputs(checkpoint, output))
         keeper = None
         if checkpoint is not None:
             keeper = Keeper(

@@ -7,19 +7,21 @@ state of the random numbers; and as JSON the plan, the likelihoods so far and so
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from vmf.embeddings.atomic_output import PathLike, atomic_output
-from vmf.embeddings.errors import EmbeddingError
+from vmf.embeddings.atomic_output import PathLike
 from vmf.models.em import Standing, State
-from vmf.passes.checkpoint import Tensor, read_statistics, statistics_tensors
-from vmf.tensor_file import tensor_bytes
+from vmf.passes.checkpoint import (
+    Tensor,
+    open_checkpoint,
+    read_statistics,
+    statistics_tensors,
+    write_checkpoint,
+)
 
 _FORMAT = "vmf-mixture-checkpoint"
 _PARAMETERS = ("weights", "mean_directions", "concentrations")
@@ -61,17 +63,13 @@ def save_mixture_checkpoint(checkpoint: MixtureCheckpoint, path: PathLike) -> No
             "moved": state.moved,
             "undetermined": [int(k) for k in state.undetermined],
         }
-    text = json.dumps(
-        {
-            "plan": checkpoint.plan,
-            "start": standing.start,
-            "states": described,
-            "random": [str(kind), *position],
-        }
-    )
-    contents = tensor_bytes(tensors, {"format": _FORMAT, "state": text})
-    with atomic_output(path) as temporary:
-        temporary.write_bytes(contents)
+    text = {
+        "plan": checkpoint.plan,
+        "start": standing.start,
+        "states": described,
+        "random": [str(kind), *position],
+    }
+    write_checkpoint(path, _FORMAT, tensors, text)
 
 
 def load_mixture_checkpoint(path: PathLike) -> MixtureCheckpoint:
@@ -82,18 +80,10 @@ def load_mixture_checkpoint(path: PathLike) -> MixtureCheckpoint:
     EmbeddingError
         When it is not one, or damaged.
     """
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(Path(path), framework="numpy") as file:
-            metadata = file.metadata() or {}
-            if metadata.get("format") != _FORMAT:
-                raise EmbeddingError(path, "is not a checkpoint of vmf mixture; name another file")
-            text = json.loads(metadata["state"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            states = {name: _state(name, one, tensors) for name, one in text["states"].items()}
-            kind, position, has_gauss, gauss = text["random"]
-            random = (kind, tensors["random"], position, has_gauss, gauss)
+    with open_checkpoint(path, _FORMAT, "vmf mixture") as (text, tensors):
+        states = {name: _state(name, one, tensors) for name, one in text["states"].items()}
+        kind, position, has_gauss, gauss = text["random"]
+        random = (kind, tensors["random"], position, has_gauss, gauss)
         np.random.RandomState().set_state(random)  # ValueError, TypeError for what is none
         start = text["start"]
         if type(start) is not int or start < 0 or not states["state"].objectives:
@@ -105,15 +95,6 @@ def load_mixture_checkpoint(path: PathLike) -> MixtureCheckpoint:
             start, state, states.get("likeliest", state), states.get("best"), random
         )
         return MixtureCheckpoint(dict(text["plan"]), standing)
-    except EmbeddingError:
-        raise
-    except OSError as error:
-        raise EmbeddingError(path, f"cannot be read ({error.strerror or error})") from error
-    except (SafetensorError, ValueError, KeyError, TypeError, IndexError, RecursionError,
-            AttributeError, OverflowError) as error:  # fmt: skip
-        raise EmbeddingError(
-            path, f"is a damaged checkpoint ({error}); remove it and begin anew"
-        ) from error
 
 
 def _state(name: str, described: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> State:

@@ -13,7 +13,7 @@ import re
 import shutil
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -24,6 +24,16 @@ try:
     import fcntl
 except ImportError:  # pragma: no cover - Windows has no flock; outputs are still atomic there
     fcntl = None  # type: ignore[assignment]
+
+
+@contextmanager
+def claimed_outputs(*paths: PathLike | None) -> Iterator[None]:
+    """:func:`claimed_output` of each of ``paths`` that is one, the last of them innermost."""
+    with ExitStack() as claimed:
+        for path in paths:
+            if path is not None:
+                claimed.enter_context(claimed_output(path))
+        yield
 
 
 @contextmanager

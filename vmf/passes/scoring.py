@@ -24,7 +24,7 @@ from vmf.embeddings.table_output import TABLE_EXTENSIONS
 from vmf.estimation.rows import OnBadRows
 from vmf.model_file import Model
 from vmf.passes.checkpoint import file_entry, reading_settings
-from vmf.passes.output import claimed_output
+from vmf.passes.output import claimed_outputs
 from vmf.passes.score_journal import ScoreJournal, model_digest
 from vmf.passes.stopped import PassStopped
 
@@ -99,9 +99,7 @@ def score_to_file(
         row_names = source = RowValues(ids, with_width=Path(output).suffix.lower() == ".npy")
         check_output(output, [source.path])
     with ExitStack() as claimed:
-        for written in (checkpoint, output):
-            if written is not None:
-                claimed.enter_context(claimed_output(written))
+        claimed.enter_context(claimed_outputs(checkpoint, output))
         journal = None
         if checkpoint is not None:
             plan = {
