@@ -20,6 +20,7 @@ from vmf.cli.options import (
     Json,
     Memory,
     Quiet,
+    Resume,
     Scale,
     Workers,
 )
@@ -82,9 +83,7 @@ def fit(
             help="Keep here what has been done, every half minute and when the fit is ended.",
         ),
     ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the checkpoint, if it is there.")
-    ] = False,
+    resume: Resume = False,
     column: Column = None,
     scale: Scale = None,
     on_bad_rows: Annotated[

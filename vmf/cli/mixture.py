@@ -19,6 +19,7 @@ from vmf.cli.options import (
     Json,
     Memory,
     Quiet,
+    Resume,
     Scale,
     Workers,
 )
@@ -81,9 +82,7 @@ def mixture(
             metavar="FILE", help="Keep the parameters here after iterations, to go on from."
         ),
     ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the checkpoint, if it is there.")
-    ] = False,
+    resume: Resume = False,
     memory: Memory = None,
     cluster: Cluster = None,
     workers: Workers = None,

@@ -83,3 +83,6 @@ Memory = Annotated[
         " and where that does not do it ends with an error.",
     ),
 ]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on from the checkpoint, if it is there.")
+]

@@ -18,6 +18,7 @@ from vmf.cli.options import (
     Json,
     Memory,
     Quiet,
+    Resume,
     Scale,
     Workers,
 )
@@ -66,9 +67,7 @@ def score(
             metavar="FILE", help="Keep scores here until the table is complete, 28 bytes a row."
         ),
     ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the checkpoint, if it is there.")
-    ] = False,
+    resume: Resume = False,
     memory: Memory = None,
     cluster: Cluster = None,
     workers: Workers = None,
