@@ -26,13 +26,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+from vmf.cluster.fitting import _BLOCKS_PER_THREAD
+from vmf.cluster.tasks import Reading, sum_block
 
 from vmf import special
 from vmf.cluster import blocks, open_client
 from vmf.cluster.blocks import Block
-from vmf.cluster.fitting import _BLOCKS_PER_THREAD
 from vmf.cluster.in_order import in_order
-from vmf.cluster.tasks import Reading, sum_block
 from vmf.embeddings.embedding_file import DEFAULT_CHUNK_BYTES
 from vmf.embeddings.registry import open_embeddings
 from vmf.estimation import SufficientStatistics

@@ -29,7 +29,8 @@ from typing import Any
 import numpy as np
 
 from vmf import SufficientStatistics, _core, special
-from vmf.gpu import GPUUnavailableError, require_cupy
+from vmf.arrays.gpu import require_cupy
+from vmf.errors import GPUUnavailableError
 from vmf.special._table import NAMES
 
 from . import accuracy, point_sets

@@ -5,7 +5,7 @@
 For dimensions p, n from p/8 to 8 p rows and kappa = p/10, p, 10 p: data sets from the von Mises-Fisher distribution,
 kappa by each estimator, its bias and root mean square error in per cent of the true kappa, and the excess loss: the
 mean of KL(true || fitted) in nats a new row, at the fitted mean direction. Resultants are drawn exactly, without their
-rows (`vmf.estimation.simulation`); `--rows` draws rows instead, which takes p times as long.
+rows (`benchmarks.simulation`); `--rows` draws rows instead, which takes p times as long.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.simulation import simulate_resultants
 from vmf import VonMisesFisher, special
 from vmf.estimation import SufficientStatistics, fit_concentration
-from vmf.estimation.simulation import simulate_resultants
 
 Array = NDArray[np.float64]
 

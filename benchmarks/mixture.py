@@ -33,11 +33,11 @@ from sklearn.cluster import KMeans
 from sklearn.mixture import GaussianMixture
 
 from vmf import VonMisesFisher
+from vmf.arrays.blocks import DirectionRows
+from vmf.distribution.components import Directions
 from vmf.models import VMFMixture
 from vmf.models.concentrations import Concentrations
-from vmf.models.densities import Directions
 from vmf.models.expectation import expectation
-from vmf.models.rows import DirectionRows
 
 Rows = NDArray[np.float32]
 

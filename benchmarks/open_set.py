@@ -39,10 +39,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vmf.embeddings.atomic_output import atomic_output
 from vmf.evaluation import aurc, auroc, best_aurc, bootstrap, detect, retrieve
 from vmf.evaluation.detection import ranks
 from vmf.models import VMFClassifier
+from vmf.output import atomic_output
 from vmf.uncertainty import SCORES, Reference
 
 Array = npt.NDArray[Any]

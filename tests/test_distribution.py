@@ -8,7 +8,8 @@ import pytest
 from scipy import stats
 
 from vmf.distribution import VonMisesFisher
-from vmf.estimation import BadRowError, ConjugatePrior, DegenerateFitError, SufficientStatistics
+from vmf.errors import BadRowError, DegenerateFitError
+from vmf.estimation import ConjugatePrior, SufficientStatistics
 
 
 def some_direction(dim: int, seed: int = 0) -> np.ndarray:

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
 import vmf
-from vmf.embeddings import EmbeddingError
+from vmf.distribution.model import Model, is_model_file, load_model, save_model
+from vmf.errors import EmbeddingError, ModelFileError
 from vmf.estimation import fit
 from vmf.estimation.statistics import SufficientStatistics
-from vmf.model_file import Model, ModelFileError, is_model_file, load_model, save_model
 
 RNG = np.random.default_rng(0)
 DIM = 7

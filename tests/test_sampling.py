@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from vmf import special
-from vmf.sampling import sample, sample_chunks, sample_one_minus_cosine
+from vmf.distribution.sampling import sample, sample_chunks, sample_one_minus_cosine
 
 DRAWS = 4000
 

@@ -12,12 +12,12 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from vmf.version import __version__
+
 if TYPE_CHECKING:
     from vmf import embeddings, estimation, evaluation, models, special, uncertainty
     from vmf.distribution import VonMisesFisher
     from vmf.estimation.statistics import SufficientStatistics
-
-__version__ = "0.1.0"
 
 __all__ = [
     "SufficientStatistics",

@@ -19,7 +19,7 @@ from pytorch_ood.detector import KNN
 from pytorch_ood.metrics import OODMetrics
 
 from vmf.adapters.pytorch_ood import VMFDetector
-from vmf.estimation import BadRowError
+from vmf.errors import BadRowError
 from vmf.models import VMFClassifier
 from vmf.uncertainty import SCORES
 

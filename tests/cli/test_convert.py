@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from vmf.cli import options
+from vmf.distribution.model import load_model
 from vmf.embeddings import open_embeddings
+from vmf.embeddings.row_values import RowValues
 from vmf.embeddings.table_output import writable_extensions
-from vmf.model_file import load_model
-from vmf.passes.row_values import RowValues
 
 
 def read(path, column=None):

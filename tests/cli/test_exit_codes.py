@@ -14,7 +14,7 @@ import pytest
 
 import vmf
 from vmf.cli import exit_codes
-from vmf.passes import fitting
+from vmf.jobs import fit as fitting
 
 VMF = [sys.executable, "-c", "from vmf.cli import app; app(prog_name='vmf')"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vmf.features import errors
+from vmf.features import requirements as errors
 
 
 def test_it_says_what_to_install(folder, monkeypatch):

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import vmf
+from vmf.distribution.model import load_model
 from vmf.estimation import concentration_interval, fit
-from vmf.model_file import load_model
 
 
 def test_the_model_and_the_numbers_are_those_of_the_library(folder, rows):

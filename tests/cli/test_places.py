@@ -10,8 +10,8 @@ import pytest
 
 from vmf.cli import options
 from vmf.cli.progress import stored_bytes
+from vmf.distribution.model import load_model
 from vmf.embeddings import registry
-from vmf.model_file import load_model
 
 
 @pytest.fixture

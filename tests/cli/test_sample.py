@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 
-from vmf.model_file import load_model
+from vmf.distribution.model import load_model
 
 
 def test_round_trip(folder):

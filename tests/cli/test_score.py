@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import vmf
-from vmf.model_file import load_model
+from vmf.distribution.model import load_model
 
 
 @pytest.mark.parametrize("name", ["s.csv", "s.tsv", "s.npy", "s.parquet"])

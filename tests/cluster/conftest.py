@@ -46,7 +46,7 @@ def files(folder) -> list[Path]:
 @pytest.fixture
 def small_blocks(monkeypatch):
     """Blocks of 50 rows of these files."""
-    from vmf.embeddings import fitting
+    from vmf.jobs import fit as fitting
 
     monkeypatch.setattr(fitting, "DEFAULT_CHUNK_BYTES", CHUNK_BYTES)
     monkeypatch.setattr(fitting, "_LABELLED_CHUNK_BYTES", CHUNK_BYTES)

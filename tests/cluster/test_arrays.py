@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import vmf
-from vmf.estimation import BadRowError, SufficientStatistics, statistics_by_class
+from vmf.errors import BadRowError
+from vmf.estimation import SufficientStatistics, statistics_by_class
 
 da = pytest.importorskip("dask.array")
 dask = pytest.importorskip("dask")

@@ -14,20 +14,21 @@ from pathlib import Path
 
 import dask
 import pytest
+from vmf.jobs.fit import fit_files
 
 from tests.cluster.conftest import CHUNK_BYTES
 from tests.passes.test_merging import numbers
 from vmf.cluster import open_client
 from vmf.cluster.blocks import Block
-from vmf.cluster.errors import ClusterError
 from vmf.cluster.in_order import in_order
-from vmf.embeddings import EmbeddingError
-from vmf.embeddings.fitting import fit_files, open_files
-from vmf.model_file import load_model
-from vmf.passes import fitting
+from vmf.cluster.runner import Spread
+from vmf.distribution.model import load_model
+from vmf.embeddings.opening import open_files
+from vmf.errors import ClusterError, EmbeddingError
+from vmf.jobs import fit as fitting
+from vmf.jobs.fit import fit_to_file
+from vmf.jobs.score import score_to_file
 from vmf.passes.checkpoint import load_checkpoint
-from vmf.passes.fitting import fit_to_file
-from vmf.passes.scoring import score_to_file
 
 ROOT = Path(__file__).parents[2]
 
@@ -122,10 +123,12 @@ def test_killed_workers_are_replaced_and_their_blocks_done_again(folder, files):
                 for process in alive[:1]:
                     os.kill(process, signal.SIGKILL)
 
-        there = fit_files(files, labels=[folder / "y.npy"], client=client, progress=kill_one)
+        there = fit_files(
+            files, labels=[folder / "y.npy"], runner=Spread(client), progress=kill_one
+        )
         assert len(set(killed)) == 2
         killed.clear()
-        score_to_file(there, files, folder / "there.csv", client=client, progress=kill_one)
+        score_to_file(there, files, folder / "there.csv", runner=Spread(client), progress=kill_one)
         assert len(set(killed)) == 2
     assert numbers(there) == numbers(here)
     assert (folder / "there.csv").read_bytes() == (folder / "here.csv").read_bytes()
@@ -167,7 +170,11 @@ def test_a_scheduler_that_dies_leaves_a_checkpoint_to_go_on_from(folder, files, 
         pytest.raises(ClusterError) as error,
     ):
         fit_to_file(
-            files, folder / "m.safetensors", checkpoint=keep, client=client, progress=kill_scheduler
+            files,
+            folder / "m.safetensors",
+            checkpoint=keep,
+            runner=Spread(client),
+            progress=kill_scheduler,
         )
     kept = load_checkpoint(keep).rows
     assert 2000 < kept < 6000
@@ -294,6 +301,6 @@ def nothing_stays(group: int) -> None:
 def test_the_cluster_of_a_user_stays_as_it_was(client, files):
     before = worker_processes(client)
     with open_client(client.scheduler.address) as own:
-        fit_files(files, client=own)
+        fit_files(files, runner=Spread(own))
     assert worker_processes(client) == before
     assert client.submit(len, "abc", pure=False).result() == 3

@@ -8,14 +8,17 @@ import os
 import numpy as np
 import pytest
 from typer.testing import CliRunner
+from vmf.jobs.fit import fit_files
 
 from tests.passes.test_merging import numbers
 from vmf.cli import app
 from vmf.cluster import blocks, open_client
-from vmf.embeddings import EmbeddingError
-from vmf.embeddings import fitting as reading
-from vmf.embeddings.fitting import fit_files, open_files
-from vmf.model_file import load_model
+from vmf.cluster.runner import Spread
+from vmf.distribution.model import load_model
+from vmf.embeddings.opening import open_files
+from vmf.errors import EmbeddingError
+from vmf.jobs import fit as fitting as reading
+from vmf.passes.engine import Reading
 
 LABELS = pytest.mark.parametrize("labels", [False, True])
 
@@ -37,7 +40,7 @@ def test_blocks_of_any_size_give_the_same_bits(
     few = files if block_rows > 7 else files[1:2]
     found = label_files(folder, labels and block_rows > 7)
     here = fit_files(few, labels=found)
-    assert numbers(fit_files(few, labels=found, client=client)) == numbers(here)
+    assert numbers(fit_files(few, labels=found, runner=Spread(client))) == numbers(here)
 
 
 @pytest.mark.parametrize("workers", [1, 4])
@@ -45,7 +48,7 @@ def test_blocks_of_any_size_give_the_same_bits(
 def test_any_number_of_workers_gives_the_same_bits(folder, files, workers):
     with open_client(workers=workers) as client:
         for labels in ([], [folder / "y.npy"]):
-            there = fit_files(files, labels=labels, client=client)
+            there = fit_files(files, labels=labels, runner=Spread(client))
             assert numbers(there) == numbers(fit_files(files, labels=labels))
 
 
@@ -66,8 +69,8 @@ def test_bad_rows_are_skipped_and_counted_alike(client, files, rows):
     wrong = rows[:2501].copy()
     wrong[[3, 900, 2500]] = [[np.nan], [0], [np.inf]]
     np.save(files[0], wrong)
-    here = fit_files(files, on_bad_rows="skip")
-    there = fit_files(files, on_bad_rows="skip", client=client)
+    here = fit_files(files, reading=Reading(on_bad_rows="skip"))
+    there = fit_files(files, reading=Reading(on_bad_rows="skip"), runner=Spread(client))
     assert numbers(there) == numbers(here)
     assert there.statistics[0].skipped == 3
 
@@ -87,7 +90,7 @@ def test_the_first_bad_row_in_order_is_named_as_on_one_machine(
         fit_files(named, **how)
     for _ in range(3):
         with pytest.raises(EmbeddingError) as there:
-            fit_files(named, **how, client=client)
+            fit_files(named, **how, runner=Spread(client))
         assert str(there.value) == str(here.value)
     assert str(here.value).startswith("a.npy: row 1203, column 5: the value is nan;")
 
@@ -98,7 +101,7 @@ def test_a_file_that_a_worker_does_not_find_is_named(client, files, monkeypatch)
     monkeypatch.setattr(reading, "open_groups", lambda *arguments: [files_here])
     files[1].unlink()
     with pytest.raises(EmbeddingError, match=r"b\.npy: does not exist \(on the machine .+\)$"):
-        fit_files(files, client=client)
+        fit_files(files, runner=Spread(client))
 
 
 @pytest.mark.usefixtures("small_blocks")
@@ -107,7 +110,7 @@ def test_a_file_that_changes_between_two_blocks_is_an_error(client, files):
         os.utime(files[0], ns=(1, 1))
 
     with pytest.raises(EmbeddingError, match=r"a\.npy: changed while it was read"):
-        fit_files(files, client=client, progress=touch)
+        fit_files(files, runner=Spread(client), progress=touch)
 
 
 @pytest.mark.usefixtures("small_blocks")
@@ -116,4 +119,4 @@ def test_another_file_of_that_name_on_a_worker_is_refused(client, files, rows, m
     monkeypatch.setattr(reading, "open_groups", lambda *arguments: [files_here])
     np.save(files[2], rows[:100])
     with pytest.raises(EmbeddingError, match=r"c\.npy: has 9728 bytes on the machine .+326528 wh"):
-        fit_files(files, client=client)
+        fit_files(files, runner=Spread(client))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from vmf.jobs.fit import fit_files
 
 from tests.passes.test_merging import numbers
 from vmf.cluster.blocks import blocks_of
-from vmf.embeddings.fitting import fit_files, open_files
+from vmf.cluster.runner import Spread
+from vmf.embeddings.opening import open_files
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
@@ -39,4 +41,4 @@ def test_blocks_begin_where_reading_can(mixed):
 
 @pytest.mark.usefixtures("small_blocks")
 def test_formats_together_have_the_same_bits(client, mixed):
-    assert numbers(fit_files(mixed, client=client)) == numbers(fit_files(mixed))
+    assert numbers(fit_files(mixed, runner=Spread(client))) == numbers(fit_files(mixed))

@@ -9,15 +9,17 @@ import signal
 import numpy as np
 import pytest
 from typer.testing import CliRunner
+from vmf.cluster.file_rows import SpreadFileRows
 
 from vmf.cli import app
 from vmf.cluster import open_client
-from vmf.cluster.file_rows import SpreadFileRows
-from vmf.embeddings import EmbeddingError
-from vmf.embeddings.fitting import open_files
-from vmf.model_file import load_model
-from vmf.models.file_rows import FileRows
-from vmf.passes.mixture import fit_mixture_to_file
+from vmf.cluster.runner import Spread
+from vmf.distribution.model import load_model
+from vmf.embeddings.opening import open_files
+from vmf.errors import EmbeddingError
+from vmf.jobs.mixture import fit_mixture_to_file
+from vmf.passes.engine import Reading
+from vmf.passes.file_rows import FileRows
 
 pytestmark = pytest.mark.usefixtures("small_blocks")
 HOW = {"iterations": 8, "tolerance": 0.0, "seed": 1}
@@ -33,7 +35,9 @@ def parameters(path):
 def test_the_mixture_is_that_of_one_process(client, folder, files, assignment):
     here, there = folder / "here.safetensors", folder / "there.safetensors"
     expected = fit_mixture_to_file(files, here, 3, assignment=assignment, **HOW)
-    found = fit_mixture_to_file(files, there, 3, assignment=assignment, client=client, **HOW)
+    found = fit_mixture_to_file(
+        files, there, 3, assignment=assignment, runner=Spread(client), **HOW
+    )
     assert found.iterations == expected.iterations
     assert found.log_likelihood == pytest.approx(expected.log_likelihood, rel=1e-9)
     one, other = load_model(here), load_model(there)
@@ -46,10 +50,10 @@ def test_any_number_of_workers_gives_the_same_bits(client, folder, files):
     for workers in (1, 2, 4):
         path = folder / f"{workers}.safetensors"
         if workers == 2:
-            fit_mixture_to_file(files, path, 3, client=client, **HOW)
+            fit_mixture_to_file(files, path, 3, runner=Spread(client), **HOW)
         else:
             with open_client(workers=workers) as other:
-                fit_mixture_to_file(files, path, 3, client=other, **HOW)
+                fit_mixture_to_file(files, path, 3, runner=Spread(other), **HOW)
         found.add(parameters(path))
     assert len(found) == 1
 
@@ -57,7 +61,7 @@ def test_any_number_of_workers_gives_the_same_bits(client, folder, files):
 def test_a_killed_worker_changes_no_bit(folder, files):
     calm, struck = folder / "calm.safetensors", folder / "struck.safetensors"
     with open_client(workers=2) as client:
-        fit_mixture_to_file(files, calm, 3, client=client, **HOW)
+        fit_mixture_to_file(files, calm, 3, runner=Spread(client), **HOW)
         killed = []
 
         def kill(number, done, total):
@@ -65,7 +69,7 @@ def test_a_killed_worker_changes_no_bit(folder, files):
                 killed.append(next(iter(client.run(os.getpid).values())))
                 os.kill(killed[0], signal.SIGKILL)
 
-        fit_mixture_to_file(files, struck, 3, client=client, progress=kill, **HOW)
+        fit_mixture_to_file(files, struck, 3, runner=Spread(client), progress=kill, **HOW)
         assert killed
     assert parameters(struck) == parameters(calm)
 
@@ -78,12 +82,17 @@ def test_bad_rows_are_named_as_on_one_machine_or_left_out(client, folder, files,
     messages = []
     for other in (None, client):
         with pytest.raises(EmbeddingError) as caught:
-            fit_mixture_to_file(files, folder / "m.safetensors", 3, client=other)
+            fit_mixture_to_file(files, folder / "m.safetensors", 3, runner=Spread(other))
         messages.append(str(caught.value))
     assert messages[0] == messages[1]
     assert "a.npy: row 7: " in messages[0]
     done = fit_mixture_to_file(
-        files, folder / "m.safetensors", 3, on_bad_rows="skip", client=client, **HOW
+        files,
+        folder / "m.safetensors",
+        3,
+        reading=Reading(on_bad_rows="skip"),
+        runner=Spread(client),
+        **HOW,
     )
     assert sum(one.weight for one in done.model.statistics) == pytest.approx(len(rows) - 3)
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from typer.testing import CliRunner
+from vmf.jobs.fit import fit_files
 
 from vmf.cli import app
 from vmf.cluster import blocks
-from vmf.embeddings import EmbeddingError
-from vmf.embeddings.fitting import fit_files
-from vmf.model_file import save_model
-from vmf.passes.scoring import score_to_file
+from vmf.cluster.runner import Spread
+from vmf.distribution.model import save_model
+from vmf.errors import EmbeddingError
+from vmf.jobs.score import score_to_file
+from vmf.passes.engine import Reading
 
 
 @pytest.fixture(params=[False, True])
@@ -25,7 +27,7 @@ def test_the_bytes_are_those_of_one_process(client, folder, files, model, ending
     np.save(folder / "ids.npy", np.arange(6000)[::-1].copy())
     here, there = folder / f"here{ending}", folder / f"there{ending}"
     expected = score_to_file(model, files, here, ids=folder / "ids.npy")
-    found = score_to_file(model, files, there, ids=folder / "ids.npy", client=client)
+    found = score_to_file(model, files, there, ids=folder / "ids.npy", runner=Spread(client))
     assert there.read_bytes() == here.read_bytes()
     assert (found.rows, found.skipped, found.normalised) == (6000, 0, expected.normalised)
     assert found.mean_cosine == pytest.approx(expected.mean_cosine, rel=1e-14)
@@ -39,7 +41,7 @@ def test_blocks_of_any_size_give_the_same_bytes(
     monkeypatch.setattr(blocks, "_SMALLEST_BLOCK", block_rows * 8 * 24)
     monkeypatch.setattr(blocks, "_LARGEST_BLOCK", block_rows * 8 * 24)
     monkeypatch.setattr("vmf.cluster.scoring.DEFAULT_CHUNK_BYTES", block_rows * 8 * 24)
-    score_to_file(model, files[1:2], folder / "there.csv", client=client)
+    score_to_file(model, files[1:2], folder / "there.csv", runner=Spread(client))
     assert (folder / "there.csv").read_bytes() == (folder / "here.csv").read_bytes()
 
 
@@ -66,5 +68,7 @@ def test_a_bad_row_is_the_error_of_one_process_and_nothing_is_written(client, fi
         said.append(str(error.value))
     assert said[0] == said[1]
     assert not output.exists()
-    skipped = score_to_file(model, files, output, on_bad_rows="skip", client=client)
+    skipped = score_to_file(
+        model, files, output, reading=Reading(on_bad_rows="skip"), runner=Spread(client)
+    )
     assert skipped.skipped == 2

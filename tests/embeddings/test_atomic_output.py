@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from vmf.embeddings import EmbeddingError
-from vmf.embeddings.atomic_output import atomic_output, check_output
+from vmf.errors import EmbeddingError
+from vmf.output import atomic_output, check_output
 
 
 def test_the_file_appears_when_the_block_ends(tmp_path):

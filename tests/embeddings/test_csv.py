@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vmf.embeddings import EmbeddingError, delimited, open_embeddings
 from vmf.embeddings import csv as csv_reader
+from vmf.embeddings import delimited, open_embeddings
+from vmf.errors import EmbeddingError
 
 ROWS = [[0.5, -1.25, 3e-7], [1.0, 2.0, -0.0], [1e300, 5e-324, 0.1]]
 

@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from vmf.jobs.fit import fit_files
 
 import vmf
-from vmf.embeddings import EmbeddingError, embedding_file
-from vmf.embeddings.fitting import fit_files, open_files
+from vmf.embeddings import embedding_file
+from vmf.embeddings.opening import open_files
+from vmf.errors import EmbeddingError
 from vmf.estimation import fit
+from vmf.passes.engine import Reading
 
 RNG = np.random.default_rng(0)
 MU = np.array([0.6, 0.0, 0.8, 0.0])
@@ -113,7 +116,7 @@ def test_bad_rows_are_named_or_skipped_and_counted(save, row, column, value, mes
     with pytest.raises(EmbeddingError, match=message) as caught:
         fit_files([first, second], labels=labels)
     assert str(caught.value).startswith(str(second))
-    model = fit_files([first, second], labels=labels, on_bad_rows="skip")
+    model = fit_files([first, second], labels=labels, reading=Reading(on_bad_rows="skip"))
     assert sum(s.skipped for s in model.statistics) == 1
     assert sum(s.count for s in model.statistics) == 504
 
@@ -170,7 +173,7 @@ def test_a_class_of_one_row_is_named(save):
 
 def test_no_usable_rows(save):
     with pytest.raises(EmbeddingError, match=r"holds no usable rows \(3 were skipped\)"):
-        fit_files([save("x.npy", np.zeros((3, 2)))], on_bad_rows="skip")
+        fit_files([save("x.npy", np.zeros((3, 2)))], reading=Reading(on_bad_rows="skip"))
 
 
 def test_files_that_do_not_belong_together(save, tmp_path):

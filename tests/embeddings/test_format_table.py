@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vmf.embeddings import EmbeddingError, open_embeddings, registry
+from vmf.embeddings import open_embeddings, registry
 from vmf.embeddings.writing import create_embeddings
+from vmf.errors import EmbeddingError
 
 ROOT = Path(__file__).parents[2]
 ROWS = np.random.default_rng(0).standard_normal((50, 4)).astype(np.float32)

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vmf.embeddings import EmbeddingError, open_embeddings, registry
+from vmf.embeddings import open_embeddings, registry
 from vmf.embeddings.labels import read_labels
-from vmf.passes.row_values import RowValues
+from vmf.embeddings.row_values import RowValues
+from vmf.errors import EmbeddingError
 
 ROWS = np.random.default_rng(0).standard_normal((50, 4)).astype(np.float32)
 LABELS = np.arange(50) % 3

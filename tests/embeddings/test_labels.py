@@ -5,8 +5,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from vmf.embeddings import EmbeddingError
 from vmf.embeddings.labels import join_labels, label_file, read_labels
+from vmf.errors import EmbeddingError
 
 WORDS = ["cat", "dog", "cat", "bird"]
 

@@ -7,12 +7,15 @@ import sys
 
 import numpy as np
 import pytest
+from vmf.jobs.fit import fit_files
 
-from vmf.embeddings import EmbeddingError, memory_budget, open_embeddings
-from vmf.embeddings.fitting import fit_files
-from vmf.embeddings.memory_budget import MemoryBudget
+from vmf.embeddings import open_embeddings
 from vmf.embeddings.writing import create_embeddings
+from vmf.errors import EmbeddingError
 from vmf.estimation import SufficientStatistics
+from vmf.passes import memory_budget
+from vmf.passes.engine import Reading
+from vmf.passes.memory_budget import MemoryBudget
 
 
 @pytest.mark.parametrize(
@@ -58,7 +61,9 @@ def test_a_file_that_unpacks_too_much_is_named(tmp_path):
     with h5py.File(tmp_path / "x.h5", "w") as stored:
         stored.create_dataset("v", (50_000, 500), "f4", chunks=(50_000, 500), compression="gzip")
     with pytest.raises(EmbeddingError, match=r"of which .*x\.h5 needs 200 MB"):
-        fit_files([tmp_path / "x.h5"], memory=memory_budget.resident_bytes() + 10**8)
+        fit_files(
+            [tmp_path / "x.h5"], reading=Reading(memory=memory_budget.resident_bytes() + 10**8)
+        )
 
 
 def test_what_exceeds_it_on_the_way_ends_with_an_error(file, monkeypatch):
@@ -69,7 +74,9 @@ def test_what_exceeds_it_on_the_way_ends_with_an_error(file, monkeypatch):
 def test_the_result_does_not_depend_on_it(tmp_path):
     rows = np.random.default_rng(2).standard_normal((5000, 64)).astype(np.float32) + 0.1
     np.save(tmp_path / "x.npy", rows)
-    small = fit_files([tmp_path / "x.npy"], memory=memory_budget.resident_bytes() + (26 << 20))
+    small = fit_files(
+        [tmp_path / "x.npy"], reading=Reading(memory=memory_budget.resident_bytes() + (26 << 20))
+    )
     assert small.statistics[0].dispersion == SufficientStatistics.from_rows(rows).dispersion
 
 

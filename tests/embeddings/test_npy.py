@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vmf.embeddings import EmbeddingError, open_embeddings
+from vmf.embeddings import open_embeddings
+from vmf.errors import EmbeddingError
 
 
 def read(path: Path, **how: int) -> np.ndarray:

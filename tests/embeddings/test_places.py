@@ -17,10 +17,11 @@ import pytest
 from typer.testing import CliRunner
 
 from vmf.cli import app
-from vmf.embeddings import EmbeddingError, open_embeddings, registry
+from vmf.distribution.model import load_model
+from vmf.embeddings import open_embeddings, registry
 from vmf.embeddings.labels import read_labels
 from vmf.embeddings.writing import create_embeddings
-from vmf.model_file import load_model
+from vmf.errors import EmbeddingError
 
 ROWS = np.random.default_rng(0).standard_normal((30, 4))
 

@@ -6,14 +6,8 @@ import pickle
 import numpy as np
 import pytest
 
-from vmf.embeddings import (
-    EmbeddingError,
-    EmbeddingFile,
-    Format,
-    open_embeddings,
-    register,
-    registry,
-)
+from vmf.embeddings import EmbeddingFile, Format, open_embeddings, register, registry
+from vmf.errors import EmbeddingError
 
 ROWS = np.arange(12, dtype=np.float64).reshape(6, 2)
 

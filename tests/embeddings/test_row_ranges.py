@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from embeddings.test_formats import ROWS, WRITE, text
-from vmf.embeddings import EmbeddingError, open_embeddings
+from vmf.embeddings import open_embeddings
+from vmf.errors import EmbeddingError
 
 
 def write_parquet(path):

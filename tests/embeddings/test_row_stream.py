@@ -6,9 +6,10 @@ import threading
 
 import numpy as np
 import pytest
+from vmf.passes.here import read_ahead, row_stream
 
-from vmf.embeddings import EmbeddingError, open_embeddings
-from vmf.embeddings.row_stream import read_ahead, row_stream
+from vmf.embeddings import open_embeddings
+from vmf.errors import EmbeddingError
 
 ROWS = np.random.default_rng(1).standard_normal((100, 4))
 

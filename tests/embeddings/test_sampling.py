@@ -4,12 +4,14 @@ import os
 
 import numpy as np
 import pytest
+from vmf.jobs.fit import fit_files
 
 import vmf
-from vmf.embeddings import EmbeddingError, open_embeddings, sampling
-from vmf.embeddings.fitting import fit_files
+from vmf.embeddings import open_embeddings
 from vmf.embeddings.labels import read_labels
-from vmf.embeddings.sampling import sample_to_file
+from vmf.errors import EmbeddingError
+from vmf.jobs import sample as sampling
+from vmf.jobs.sample import sample_to_file
 
 RNG = np.random.default_rng(0)
 DIM = 5

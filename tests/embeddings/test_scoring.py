@@ -5,12 +5,17 @@ import os
 
 import numpy as np
 import pytest
+from vmf.jobs.fit import fit_files
+from vmf.jobs.score import score_file
 
 import vmf
-from vmf.embeddings import EmbeddingError, embedding_file
-from vmf.embeddings.fitting import fit_files, model_of_fits
-from vmf.embeddings.scoring import Scorer, score_chunk, score_file, unit_rows
-from vmf.estimation import BadRowError, SufficientStatistics, fit
+from vmf.arrays.rows import unit_rows
+from vmf.distribution.fitting import model_of_fits
+from vmf.distribution.scoring import Scorer, score_chunk
+from vmf.embeddings import embedding_file
+from vmf.errors import BadRowError, EmbeddingError
+from vmf.estimation import SufficientStatistics, fit
+from vmf.passes.engine import Reading
 
 RNG = np.random.default_rng(0)
 DIM = 6
@@ -122,7 +127,7 @@ def test_bad_rows_keep_their_place(save, classes, tmp_path):
     with pytest.raises(EmbeddingError, match=r"new.npy: row 3, column 1: the value is nan"):
         score_file(classes, path, tmp_path / "s.csv")
     assert not (tmp_path / "s.csv").exists()
-    done = score_file(classes, path, tmp_path / "s.npy", on_bad_rows="skip")
+    done = score_file(classes, path, tmp_path / "s.npy", reading=Reading(on_bad_rows="skip"))
     scores = np.load(tmp_path / "s.npy")
     bad = np.isin(np.arange(10), [3, 5])
     for name in ("log_density", "cosine", "probability"):

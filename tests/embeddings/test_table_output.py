@@ -6,8 +6,8 @@ import os
 import numpy as np
 import pytest
 
-from vmf.embeddings import EmbeddingError
 from vmf.embeddings.table_output import TABLE_EXTENSIONS, Column, open_table
+from vmf.errors import EmbeddingError
 
 F8 = np.dtype(np.float64)
 VALUES = np.array([0.1, -1e-300, 5e-324, np.nan, 1e300])

@@ -8,10 +8,11 @@ import zipfile
 import numpy as np
 import pytest
 
-from vmf.embeddings import EmbeddingError, open_embeddings, registry
+from vmf.embeddings import open_embeddings, registry
+from vmf.embeddings.row_values import RowValues
 from vmf.embeddings.table_output import to_bfloat16, writable_extensions
 from vmf.embeddings.writing import create_embeddings, int8_scale
-from vmf.passes.row_values import RowValues
+from vmf.errors import EmbeddingError
 
 LIBRARIES = {
     ".parquet": "pyarrow", ".pq": "pyarrow", ".arrow": "pyarrow", ".feather": "pyarrow",
@@ -194,7 +195,7 @@ def test_numbers_out_of_range_are_named(target):
 
 
 def test_a_zarr_store_replaces_only_a_zarr_store(target):
-    from vmf.embeddings.atomic_output import check_output
+    from vmf.output import check_output
 
     path = target(".zarr")
     path.mkdir()

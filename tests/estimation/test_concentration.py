@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from benchmarks.simulation import simulate_resultants
 from vmf import special
 from vmf.estimation import (
     ConjugatePrior,
@@ -15,7 +16,6 @@ from vmf.estimation import (
     mle,
     unbiased,
 )
-from vmf.estimation.simulation import simulate_resultants
 
 
 def statistics_with(r: float, n: float = 100.0, dim: int = 5) -> SufficientStatistics:

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import vmf
+from vmf.arrays.rows import row_sums
 from vmf.estimation import SufficientStatistics, fit, statistics_by_class
-from vmf.estimation.rows import row_sums
 
 DTYPES = (np.float16, np.float32, np.float64)
 

@@ -5,9 +5,10 @@ import math
 import numpy as np
 import pytest
 
+from vmf.distribution.sampling import sample
+from vmf.errors import DegenerateFitError
 from vmf.estimation import (
     ConjugatePrior,
-    DegenerateFitError,
     SufficientStatistics,
     concentration_interval,
     concentration_standard_error,
@@ -15,7 +16,6 @@ from vmf.estimation import (
     fit_concentration,
     mean_direction_interval,
 )
-from vmf.sampling import sample
 
 
 def some_statistics() -> SufficientStatistics:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from vmf import _core
+from vmf.arrays.rows import widened
 from vmf.estimation import SufficientStatistics
-from vmf.estimation.rows import widened
 
 EVERY = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
 

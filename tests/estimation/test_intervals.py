@@ -5,7 +5,9 @@ import math
 import numpy as np
 import pytest
 
+from benchmarks.simulation import simulate_resultants
 from vmf import special
+from vmf.distribution.sampling import sample
 from vmf.estimation import (
     SufficientStatistics,
     concentration_interval,
@@ -14,8 +16,6 @@ from vmf.estimation import (
     mean_direction_interval,
     unbiased,
 )
-from vmf.estimation.simulation import simulate_resultants
-from vmf.sampling import sample
 
 # Dimension, kappa, rows: few rows, rows ~ dimension, dimension above rows; spread and concentrated.
 CASES = [

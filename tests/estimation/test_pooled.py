@@ -3,13 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from benchmarks.simulation import simulate_resultants
 from vmf.estimation import (
     ConjugatePrior,
     SufficientStatistics,
     fit_concentration,
 )
 from vmf.estimation.pooled import pooled_concentration
-from vmf.estimation.simulation import simulate_resultants
 
 
 @pytest.mark.parametrize("estimator", ["mle", "unbiased", "marginal", "map", "banerjee"])

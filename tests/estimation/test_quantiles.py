@@ -5,8 +5,8 @@ import math
 import pytest
 from scipy import stats
 
+from vmf.distribution.sampling import sample_one_minus_cosine
 from vmf.estimation.quantiles import angle_quantile, log_chi_squared_quantile, log_f_quantile
-from vmf.sampling import sample_one_minus_cosine
 
 
 @pytest.mark.parametrize("kappa", [0.0, 1e-9, 0.7, 30.0, 1e5, 1e12])

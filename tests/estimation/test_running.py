@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from vmf import VonMisesFisher, special
-from vmf.estimation import BadRowError, SufficientStatistics
+from vmf.errors import BadRowError
+from vmf.estimation import SufficientStatistics
 from vmf.estimation import statistics as module
 from vmf.estimation.running import RunningStatistics
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
+from benchmarks.simulation import simulate_resultants
+from vmf.distribution.sampling import sample
 from vmf.estimation import SufficientStatistics
-from vmf.estimation.simulation import simulate_resultants
-from vmf.sampling import sample
 
 
 @pytest.mark.parametrize(("dim", "kappa", "n"), [(2, 1.0, 8), (3, 5.0, 6), (20, 10.0, 12)])

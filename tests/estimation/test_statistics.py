@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vmf.estimation import BadRowError, SufficientStatistics, statistics_by_class
+from vmf.errors import BadRowError
+from vmf.estimation import SufficientStatistics, statistics_by_class
 
 
 def random_rows(n: int, dim: int, seed: int = 0, pull: float = 0.0) -> np.ndarray:

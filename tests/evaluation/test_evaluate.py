@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from vmf import VonMisesFisher
-from vmf.estimation import BadRowError
+from vmf.errors import BadRowError
 from vmf.evaluation import aurc, auroc, detect, evaluate
 from vmf.models import VMFClassifier
 from vmf.uncertainty import SCORES, Reference

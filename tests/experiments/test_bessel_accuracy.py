@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from vmf.arrays.gpu import kernel_sources
 from vmf.experiments import bessel_accuracy, bessel_figures
 from vmf.experiments.libraries import Answers, answers, vector_functions
 from vmf.experiments.reproduce import reproduce
-from vmf.gpu import kernel_sources
 
 TINY = [
     "points=40", "slow.points=2", "slow.seconds_a_value=5", "map.cells=6", "processes=1",

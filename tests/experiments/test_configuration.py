@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from vmf.errors import ExperimentError
 from vmf.experiments import configuration
-from vmf.experiments.errors import ExperimentError
 from vmf.experiments.registry import EXPERIMENTS
 
 

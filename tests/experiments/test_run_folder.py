@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from vmf.experiments.errors import ExperimentError
+from vmf.errors import ExperimentError
 from vmf.experiments.run_folder import CONFIG, run_folder
 
 

@@ -12,10 +12,10 @@ import pandas as pd
 import pytest
 
 import vmf
+from vmf.errors import ExperimentError
 from vmf.experiments import peer_fits, vmf_cifar10
 from vmf.experiments.configuration import load, shipped_folder
 from vmf.experiments.cosine_model import CosineLaw, comparison, nats_lost
-from vmf.experiments.errors import ExperimentError
 from vmf.experiments.feature_sets import feature_sets
 from vmf.experiments.peer_fits import Question, Reply, ask, newton_steps
 from vmf.experiments.reproduce import reproduce

@@ -13,8 +13,8 @@ pytest.importorskip("torchvision", reason="features need torch and torchvision")
 
 import torch
 
+from vmf.errors import FeatureError
 from vmf.features.description import parse_description, read_description
-from vmf.features.errors import FeatureError
 from vmf.features.geometry import Geometry
 from vmf.features.preprocessing import Preprocessing
 

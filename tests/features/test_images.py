@@ -16,9 +16,9 @@ import torch
 from PIL import Image
 from torchvision import datasets
 
+from vmf.errors import FeatureError
 from vmf.features.cifar10 import CLASSES, FILES, Cifar10, DownloadedCifar10
 from vmf.features.dataset import DatasetImages
-from vmf.features.errors import FeatureError
 from vmf.features.image_folder import ImageFolder
 from vmf.features.images import Images, open_images, stack
 

@@ -9,8 +9,8 @@ import numpy as np
 import yaml
 from hypothesis import strategies as st
 
+from vmf.errors import ExperimentError
 from vmf.experiments import configuration
-from vmf.experiments.errors import ExperimentError
 
 from .files import damaged, one_line
 

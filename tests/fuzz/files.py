@@ -19,14 +19,14 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from vmf.embeddings import EmbeddingError, open_embeddings, registry
+from vmf.distribution.model import Model, load_model, save_model
+from vmf.embeddings import open_embeddings, registry
 from vmf.embeddings.labels import read_labels
+from vmf.embeddings.row_values import RowValues
+from vmf.errors import EmbeddingError, ExperimentError, ModelFileError
 from vmf.estimation import SufficientStatistics
-from vmf.evaluation.score_file import read_scores
-from vmf.experiments.errors import ExperimentError
-from vmf.model_file import Model, ModelFileError, load_model, save_model
+from vmf.jobs.score_file import read_scores
 from vmf.passes.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from vmf.passes.row_values import RowValues
 
 ONE_LINE = (EmbeddingError, ModelFileError, ExperimentError)
 """What the command line turns into one line; no other exception may come of a file."""
@@ -258,8 +258,8 @@ def _checkpoint_files() -> list[Content]:
 
 def _mixture_checkpoints() -> list[bytes]:
     """Those of a fit, and of one whose start and most likely state are others."""
+    from vmf.jobs.mixture_checkpoint import MixtureCheckpoint, save_mixture_checkpoint
     from vmf.models.em import Standing, State
-    from vmf.passes.mixture_checkpoint import MixtureCheckpoint, save_mixture_checkpoint
 
     def state(seed: int) -> State:
         rng = np.random.default_rng(seed)
@@ -467,7 +467,7 @@ def check_checkpoint(path: Path) -> None:
 
 def check_mixture_checkpoint(path: Path) -> None:
     """A state to go on from, or one line."""
-    from vmf.passes.mixture_checkpoint import load_mixture_checkpoint
+    from vmf.jobs.mixture_checkpoint import load_mixture_checkpoint
 
     try:
         standing = load_mixture_checkpoint(path).standing

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vmf.errors import ExperimentError
 from vmf.experiments import configuration
-from vmf.experiments.errors import ExperimentError
 
 from . import configurations
 from .profiles import few

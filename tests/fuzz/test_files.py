@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vmf.embeddings import EmbeddingError, open_embeddings
-from vmf.evaluation.score_file import read_scores
+from vmf.embeddings import open_embeddings
+from vmf.errors import EmbeddingError
+from vmf.jobs.score_file import read_scores
 from vmf.passes.checkpoint import load_checkpoint
 
 from . import files

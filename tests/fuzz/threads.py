@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from vmf import _core, _random
-from vmf.embeddings.scoring import unit_rows
+from vmf.arrays.rows import unit_rows
 from vmf.estimation import SufficientStatistics
 
 from .float_patterns import draw

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vmf import gpu
+from vmf.arrays import gpu
 
 HERE = Path(__file__).resolve().parent
 COMPILER = shutil.which("g++")
@@ -129,7 +129,7 @@ class CompiledKernel:
 
 @pytest.fixture(scope="session")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., CompiledKernel]:
-    """Stand-in for `vmf.gpu.kernel`."""
+    """Stand-in for `vmf.arrays.gpu.kernel`."""
     if COMPILER is None or platform.system() != "Linux":
         pytest.skip("compiling the kernels for the CPU takes g++ on Linux")
     folder = tmp_path_factory.mktemp("kernels")
@@ -165,7 +165,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Compiled
 @pytest.fixture
 def device(monkeypatch: pytest.MonkeyPatch, compiled: Callable[..., CompiledKernel]) -> Any:
     """Returns a function that makes device arrays of NumPy ones."""
-    import vmf.estimation._cupy_rows as rows
+    import vmf.estimation.gathering_cupy as rows
     import vmf.special._cupy as special
 
     module = _module()

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from vmf import gpu
+from vmf.arrays import gpu
 
 nvrtc = pytest.importorskip("cuda.bindings.nvrtc", reason="cuda-bindings is not installed")
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks import gpu as benchmark
-from vmf.gpu import GPUUnavailableError
+from vmf.errors import GPUUnavailableError
 
 HOST = SimpleNamespace(asarray=np.asarray, asnumpy=np.asarray)
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from vmf import SufficientStatistics, VonMisesFisher
-from vmf.estimation import BadRowError, statistics_by_class
-from vmf.estimation._cupy_rows import dispersion_of_each, row_sums
+from vmf.errors import BadRowError
+from vmf.estimation import statistics_by_class
+from vmf.estimation.gathering_cupy import dispersion_of_each, row_sums
 
 RNG = np.random.default_rng(3)
 
@@ -42,7 +43,7 @@ def test_every_number_of_packs(device: Any, dim: int) -> None:
 
 
 def test_rows_longer_than_the_registers(device: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vmf.estimation._cupy_rows._CACHED_BYTES", 3 * 4100 * 4)
+    monkeypatch.setattr("vmf.estimation.gathering_cupy._CACHED_BYTES", 3 * 4100 * 4)
     rows, weights = _rows(8, 4100), RNG.uniform(0, 2, 8)
     _assert_same(
         SufficientStatistics.from_rows(device(rows), weights=device(weights)),
@@ -51,7 +52,7 @@ def test_rows_longer_than_the_registers(device: Any, monkeypatch: pytest.MonkeyP
 
 
 def test_more_rows_than_blocks(device: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vmf.estimation._cupy_rows._BLOCKS", 4)
+    monkeypatch.setattr("vmf.estimation.gathering_cupy._BLOCKS", 4)
     rows, weights = _rows(37, 30), RNG.uniform(0, 2, 37)
     weights[5] = 0.0
     _assert_same(

@@ -65,7 +65,7 @@ class Module:
 @pytest.fixture
 def strict(device: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     module = Module(device)
-    monkeypatch.setattr("vmf.models.arrays.import_module", lambda name: module)
+    monkeypatch.setattr("vmf.arrays.libraries.import_module", lambda name: module)
     return module.asarray
 
 

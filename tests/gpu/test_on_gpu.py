@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from vmf import SufficientStatistics, VonMisesFisher, special
-from vmf.gpu import GPUUnavailableError, require_cupy
+from vmf.arrays.gpu import require_cupy
+from vmf.errors import GPUUnavailableError
 from vmf.special._table import NAMES
 
 try:

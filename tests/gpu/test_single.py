@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from benchmarks import arb, point_sets
-from vmf import gpu, special
+from vmf import special
+from vmf.arrays import gpu
 from vmf.special._table import NAMES
 
 ROOT = Path(__file__).resolve().parents[2]

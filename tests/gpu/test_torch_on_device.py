@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vmf import gpu, special
+from vmf import special
+from vmf.arrays import gpu
 
 torch = pytest.importorskip("torch")
 

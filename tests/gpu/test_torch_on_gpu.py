@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from vmf import special
-from vmf.gpu import GPUUnavailableError, require_cupy
+from vmf.arrays.gpu import require_cupy
+from vmf.errors import GPUUnavailableError
 from vmf.special._table import TABLE
 
 torch: Any = pytest.importorskip("torch")

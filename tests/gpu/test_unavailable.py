@@ -10,9 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vmf import SufficientStatistics, VonMisesFisher, gpu, special
+from vmf import SufficientStatistics, VonMisesFisher, special
+from vmf.arrays import gpu
+from vmf.arrays.gpu import kernel_sources, require_cupy
+from vmf.arrays.libraries import is_cupy
+from vmf.errors import GPUUnavailableError
 from vmf.estimation import statistics_by_class
-from vmf.gpu import GPUUnavailableError, is_cupy, kernel_sources, require_cupy
 
 
 class CUDARuntimeError(RuntimeError):

@@ -12,8 +12,8 @@ pytest.importorskip("sklearn")
 from scipy import sparse
 
 from tests.models.data import clusters
+from vmf.arrays.blocks import DirectionRows
 from vmf.models import VMFClassifier, VMFDensity, VMFMixture
-from vmf.models.rows import DirectionRows
 
 
 def models(rows, labels):
@@ -80,7 +80,7 @@ def test_read_only_memory_maps_are_read_in_blocks(tmp_path, dtype, dense, monkey
             yield block
 
     monkeypatch.setattr(DirectionRows, "blocks", watched)
-    monkeypatch.setattr("vmf.models.rows._BLOCK_BYTES", 64 * 16 * 4)
+    monkeypatch.setattr("vmf.arrays.blocks._BLOCK_BYTES", 64 * 16 * 4)
     found = models(mapped, labels)
     tolerance = {np.float16: 2e-2, np.float32: 1e-4, np.float64: 1e-10}[dtype]
     agree([found[0], found[1], found[6]], [expected[0], expected[1], expected[6]], tolerance)

@@ -9,13 +9,8 @@ from sklearn.model_selection import cross_val_score
 
 import vmf
 from tests.models.data import clusters
-from vmf.estimation import (
-    BadRowError,
-    ConjugatePrior,
-    DegenerateFitError,
-    SufficientStatistics,
-    statistics_by_class,
-)
+from vmf.errors import BadRowError, DegenerateFitError
+from vmf.estimation import ConjugatePrior, SufficientStatistics, statistics_by_class
 from vmf.estimation.pooled import pooled_concentration
 from vmf.models import VMFClassifier
 

@@ -10,12 +10,14 @@ from typer.testing import CliRunner
 
 import vmf
 from vmf.cli import app
-from vmf.embeddings import EmbeddingError, open_embeddings
-from vmf.embeddings.memory_budget import resident_bytes
-from vmf.model_file import load_model
+from vmf.distribution.model import load_model
+from vmf.embeddings import open_embeddings
+from vmf.errors import EmbeddingError
+from vmf.jobs.mixture import fit_mixture_to_file
 from vmf.models import VMFClassifier, VMFDensity, VMFMixture
-from vmf.models import file_rows as streamed
-from vmf.passes.mixture import fit_mixture_to_file
+from vmf.passes import file_rows as streamed
+from vmf.passes.engine import Reading
+from vmf.passes.memory_budget import resident_bytes
 
 AXES = np.linalg.qr(np.random.default_rng(0).standard_normal((12, 12)))[0][:4]
 ROWS = np.concatenate(
@@ -82,7 +84,9 @@ def test_bad_rows_are_named_by_file_and_row_or_left_out(folder, tmp_path):
             EmbeddingError, match=r"1\.npy: row 0, column 4: the value is (nan|NaN)"
         ):
             fit_mixture_to_file([folder], tmp_path / "m.safetensors", 4, batch=batch)
-    done = fit_mixture_to_file([folder], tmp_path / "m.safetensors", 4, on_bad_rows="skip")
+    done = fit_mixture_to_file(
+        [folder], tmp_path / "m.safetensors", 4, reading=Reading(on_bad_rows="skip")
+    )
     again = VMFMixture(4, random_state=0).fit(expected)
     assert sum(one.weight for one in done.model.statistics) == pytest.approx(len(expected))
     assert done.log_likelihood == pytest.approx(again.lower_bound_, abs=0.05)
@@ -102,11 +106,11 @@ def test_batches_read_once_and_come_near(folder, tmp_path):
 def test_memory_is_looked_after(folder, tmp_path):
     model = tmp_path / "m.safetensors"
     with pytest.raises(EmbeddingError, match=r"--memory .* is not enough"):
-        fit_mixture_to_file([folder], model, 4, memory=10**6)
+        fit_mixture_to_file([folder], model, 4, reading=Reading(memory=10**6))
     with pytest.raises(EmbeddingError, match=r"--memory .* is not enough|does not fit into"):
-        fit_mixture_to_file([folder], model, 4, batch=500, memory=10**6)
+        fit_mixture_to_file([folder], model, 4, batch=500, reading=Reading(memory=10**6))
     assert not model.exists()
-    fit_mixture_to_file([folder], model, 4, memory=resident_bytes() + 10**8)
+    fit_mixture_to_file([folder], model, 4, reading=Reading(memory=resident_bytes() + 10**8))
 
 
 def test_the_command(folder, tmp_path):

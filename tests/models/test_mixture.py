@@ -12,7 +12,8 @@ from sklearn.metrics import adjusted_rand_score
 
 import vmf
 from tests.models.data import clusters
-from vmf.estimation import BadRowError, ConjugatePrior, DegenerateFitError
+from vmf.errors import BadRowError, DegenerateFitError
+from vmf.estimation import ConjugatePrior
 from vmf.models import VMFDensity, VMFMixture
 
 OVERLAPPING = {"kappa": 12.0, "rows": 150, "dim": 8, "count": 4}

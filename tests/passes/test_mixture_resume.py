@@ -16,10 +16,9 @@ from typer.testing import CliRunner
 pytest.importorskip("sklearn")
 
 from vmf.cli import app
-from vmf.embeddings import EmbeddingError
-from vmf.passes.mixture import fit_mixture_to_file
-from vmf.passes.mixture_checkpoint import load_mixture_checkpoint
-from vmf.passes.stopped import PassStopped
+from vmf.errors import EmbeddingError, PassStopped
+from vmf.jobs.mixture import fit_mixture_to_file
+from vmf.jobs.mixture_checkpoint import load_mixture_checkpoint
 
 DRIVER = """
 import sys

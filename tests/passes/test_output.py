@@ -11,12 +11,12 @@ import sys
 import numpy as np
 import pytest
 
-from vmf.embeddings import EmbeddingError
-from vmf.passes.output import claimed_output
+from vmf.errors import EmbeddingError
+from vmf.output import claimed_output
 
 HOLDER = """
 import sys, time
-from vmf.passes.output import claimed_output
+from vmf.output import claimed_output
 with claimed_output(sys.argv[1]):
     print("held", flush=True)
     time.sleep(600)

@@ -14,12 +14,11 @@ import numpy as np
 import pytest
 
 from tests.passes.test_merging import numbers
-from vmf.embeddings import EmbeddingError
-from vmf.embeddings import fitting as reading
-from vmf.model_file import load_model
+from vmf.distribution.model import load_model
+from vmf.errors import EmbeddingError, PassStopped
+from vmf.jobs import fit as fitting as reading
+from vmf.jobs.fit import fit_to_file
 from vmf.passes.checkpoint import load_checkpoint
-from vmf.passes.fitting import fit_to_file
-from vmf.passes.stopped import PassStopped
 
 ROWS, DIMENSION = 4000, 40
 

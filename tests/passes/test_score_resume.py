@@ -10,13 +10,13 @@ import time
 
 import numpy as np
 import pytest
+from vmf.jobs.fit import fit_files
+from vmf.jobs.score_journal import ScoreJournal
 
-from vmf.embeddings import EmbeddingError
-from vmf.embeddings.fitting import fit_files
-from vmf.model_file import save_model
-from vmf.passes.score_journal import ScoreJournal
-from vmf.passes.scoring import score_to_file
-from vmf.passes.stopped import PassStopped
+from vmf.distribution.model import save_model
+from vmf.errors import EmbeddingError, PassStopped
+from vmf.jobs.score import score_to_file
+from vmf.passes.engine import Reading
 
 ROWS, DIMENSION = 3000, 20
 
@@ -37,7 +37,7 @@ app(sys.argv[1:], prog_name='vmf')
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    monkeypatch.setattr("vmf.embeddings.scoring.DEFAULT_CHUNK_BYTES", 20 * 4 * DIMENSION)
+    monkeypatch.setattr("vmf.jobs.score.DEFAULT_CHUNK_BYTES", 20 * 4 * DIMENSION)
     rng = np.random.default_rng(4)
     rows = (rng.standard_normal((ROWS, DIMENSION)) + 0.5).astype(np.float32)
     rows[1700] = 0
@@ -46,7 +46,9 @@ def folder(tmp_path, monkeypatch):
     np.save(tmp_path / "b.npy", rows[1111:])
     np.save(tmp_path / "y.npy", np.arange(ROWS) % 3)
     model = fit_files(
-        [tmp_path / "a.npy", tmp_path / "b.npy"], labels=[tmp_path / "y.npy"], on_bad_rows="skip"
+        [tmp_path / "a.npy", tmp_path / "b.npy"],
+        labels=[tmp_path / "y.npy"],
+        reading=Reading(on_bad_rows="skip"),
     )
     save_model(model, tmp_path / "m.safetensors")
     return tmp_path, model
@@ -92,7 +94,7 @@ def test_what_was_scored_is_not_read_again(folder, monkeypatch):
     with pytest.raises(PassStopped):
         score(folder, model, "s.csv", stop_after(1200))
     read = []
-    from vmf.embeddings import scoring
+    from vmf.jobs import scoring
 
     whole = scoring.score_chunk
 
@@ -170,7 +172,9 @@ def test_files_that_were_left_out_stay_so(folder):
         if done > 4500:
             raise KeyboardInterrupt
 
-    whole = score_to_file(model, files, folder / "w.npy", on_bad_rows="skip", on_bad_files="skip")
+    whole = score_to_file(
+        model, files, folder / "w.npy", reading=Reading(on_bad_rows="skip", on_bad_files="skip")
+    )
     with pytest.raises(PassStopped):
         score_to_file(model, files, folder / "s.npy", progress=stop, **how)
     assert score_to_file(model, files, folder / "s.npy", **how) == whole

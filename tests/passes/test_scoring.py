@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 import vmf
-from vmf.embeddings import EmbeddingError
+from vmf.distribution.model import load_model
 from vmf.embeddings.embedding_file import EmbeddingFile
-from vmf.model_file import load_model
-from vmf.passes.fitting import fit_to_file
-from vmf.passes.scoring import score_to_file
+from vmf.errors import EmbeddingError
+from vmf.jobs.fit import fit_to_file
+from vmf.jobs.score import score_to_file
 
 COUNT = 300
 

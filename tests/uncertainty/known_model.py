@@ -6,7 +6,7 @@ import mpmath
 import numpy as np
 
 from vmf import VonMisesFisher
-from vmf.embeddings.scoring import unit_rows
+from vmf.arrays.rows import unit_rows
 
 
 class KnownModel:

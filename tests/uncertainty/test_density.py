@@ -9,7 +9,7 @@ from known_model import KnownModel, log_normalizer
 from scipy.special import entr, log_softmax, logsumexp
 
 from vmf import uncertainty
-from vmf.estimation import BadRowError
+from vmf.errors import BadRowError
 
 
 def joint(model, X):

@@ -7,7 +7,7 @@ import pytest
 from scipy.special import logsumexp
 
 from vmf import VonMisesFisher, special
-from vmf.estimation import BadRowError
+from vmf.errors import BadRowError
 from vmf.uncertainty import VMFKernelDensity
 
 

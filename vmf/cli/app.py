@@ -40,7 +40,7 @@ app.command()(reproduce)
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        from vmf import __version__
+        from vmf.version import __version__
 
         typer.echo(f"vmf {__version__}")
         raise typer.Exit

@@ -10,7 +10,22 @@ from typing import Annotated
 
 import typer
 
-from vmf.cli.options import FORMATS, PLACES, WRITTEN, Column, Json, Quiet, Scale
+from vmf.cli.options import (
+    FORMATS,
+    PLACES,
+    WRITTEN,
+    BadFiles,
+    BadFilesPolicy,
+    Cluster,
+    Column,
+    Json,
+    Memory,
+    Quiet,
+    Resume,
+    Scale,
+    Workers,
+    reading,
+)
 
 
 class NumberType(str, Enum):
@@ -21,6 +36,14 @@ class NumberType(str, Enum):
     float64 = "float64"
     bfloat16 = "bfloat16"
     int8 = "int8"
+
+
+class BadRows(str, Enum):
+    """What to do with a row that holds NaN or infinity or is zero."""
+
+    keep = "keep"
+    error = "error"
+    skip = "skip"
 
 
 def convert(
@@ -54,12 +77,32 @@ def convert(
     ] = None,
     column: Column = None,
     scale: Scale = None,
+    on_bad_rows: Annotated[
+        BadRows,
+        typer.Option(
+            help="Rows with NaN or infinity and zero rows: write them as they are, stop with an"
+            " error, or leave them out, which reads FILE twice."
+        ),
+    ] = BadRows.keep,
+    on_bad_files: BadFiles = BadFilesPolicy.error,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Keep the rows here until the output is complete; as large as they are.",
+        ),
+    ] = None,
+    resume: Resume = False,
+    memory: Memory = None,
+    cluster: Cluster = None,
+    workers: Workers = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Write embeddings in another format, or several files as one, in the order of the rows.
 
-    Rows are streamed and not judged: they need not be of unit length, and NaN stays NaN.
+    Rows are streamed and not judged unless --on-bad-rows says so: they need not be of unit length,
+    and NaN stays NaN.
 
     For example:
 
@@ -69,18 +112,23 @@ def convert(
     """
     from vmf.cli.progress import progress_bar, stored_bytes
     from vmf.cli.report import print_fields, print_json
-    from vmf.embeddings.scale import read_scale
-    from vmf.passes.conversion import convert_to_file
+    from vmf.cluster import open_runner
+    from vmf.jobs.convert import convert_to_file
 
-    with progress_bar("converting", wanted=not quiet, size=stored_bytes(files)) as progress:
+    with (
+        open_runner(cluster, workers) as runner,
+        progress_bar("converting", wanted=not quiet, size=stored_bytes(files)) as progress,
+    ):
         done = convert_to_file(
             files,
             output,
             dtype=None if dtype is None else dtype.value,
             ids=ids,
             labels=labels,
-            column=column,
-            scale=None if scale is None else read_scale(scale),
+            reading=reading(column, scale, on_bad_rows, on_bad_files, memory),
+            runner=runner,
+            checkpoint=checkpoint,
+            resume=resume,
             progress=progress,
         )
     if json:
@@ -96,4 +144,8 @@ def convert(
         ]
         if done.largest_error:
             fields.append(("largest error", f"{done.largest_error:.3g}"))
-        print_fields(f"{source} -> {output}", fields)
+        if done.skipped:
+            fields.append(("rows left out", str(done.skipped)))
+        print_fields(
+            f"{source} -> {output}", fields, [f"left out: {line}" for line in done.left_out]
+        )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vmf.cli.options import BadRows, Column, Json, Quiet, Scale
+from vmf.cli.options import BadRows, Column, Json, Quiet, Scale, bytes_of
 
 if TYPE_CHECKING:
     from vmf.evaluation.metric import Metric
@@ -155,9 +155,8 @@ def evaluate(
     """
     from vmf.cli.progress import progress_bar
     from vmf.cli.report import print_json
-    from vmf.embeddings.memory_budget import MemoryBudget
     from vmf.embeddings.scale import read_scale
-    from vmf.evaluation.evaluate_files import Inputs, Outputs, evaluate_files
+    from vmf.jobs.evaluate import Inputs, Outputs, evaluate_files
 
     inputs = Inputs(
         file=file,
@@ -184,7 +183,7 @@ def evaluate(
             replicates=replicates,
             seed=seed,
             command=shlex.join(["vmf", *sys.argv[1:]]),
-            memory=None if memory is None else MemoryBudget.parse(memory).total,
+            memory=bytes_of(memory),
             progress=None if progress is None else lambda _, done, total: progress(done, total),
         )
     if json:

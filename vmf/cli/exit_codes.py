@@ -24,7 +24,8 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from vmf.passes.stopped import PassStopped
+from vmf.cli.options import as_option
+from vmf.errors import PassStopped, VMFError
 
 FAILED = 1
 BAD_INPUT = 2
@@ -39,18 +40,13 @@ class CommandGroup(TyperGroup):
         with _terminate_cleanly():
             try:
                 return super().invoke(ctx)
-            except ValueError as error:
-                # Only now: these modules need NumPy, which --help should not wait for.
-                from vmf.embeddings import EmbeddingError
-                from vmf.experiments.errors import ExperimentError
-                from vmf.model_file import ModelFileError
-
-                if not isinstance(error, (EmbeddingError, ExperimentError, ModelFileError)):
-                    raise
-                _stop(BAD_INPUT, str(error))
+            except VMFError as error:
+                if isinstance(error, OSError):
+                    _stop(FAILED, f"{error.told(as_option)}; no output was written")
+                _stop(BAD_INPUT, error.told(as_option))
             except PassStopped as error:
                 interrupted = isinstance(error.__cause__, KeyboardInterrupt)
-                _stop(INTERRUPTED if interrupted else TERMINATED, str(error))
+                _stop(INTERRUPTED if interrupted else TERMINATED, error.told(as_option))
             except KeyboardInterrupt:
                 _stop(INTERRUPTED, "interrupted; no output was written")
             except BrokenPipeError:

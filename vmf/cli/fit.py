@@ -23,6 +23,7 @@ from vmf.cli.options import (
     Resume,
     Scale,
     Workers,
+    reading,
 )
 
 
@@ -117,14 +118,12 @@ def fit(
         vmf fit table.csv --column '2:130' --on-bad-rows skip --json -o model.safetensors
     """
     from vmf.cli.progress import progress_bar, stored_bytes
-    from vmf.cluster import open_client
-    from vmf.embeddings.memory_budget import MemoryBudget
-    from vmf.embeddings.scale import read_scale
-    from vmf.passes.fitting import already_read, fit_to_file
+    from vmf.cluster import open_runner
+    from vmf.jobs.fit import already_read, fit_to_file
 
     read_before = already_read(update, files) if update else []
     with (
-        open_client(cluster, workers) as client,
+        open_runner(cluster, workers) as runner,
         progress_bar("fitting", wanted=not quiet, size=stored_bytes(files)) as progress,
     ):
         model = fit_to_file(
@@ -132,22 +131,18 @@ def fit(
             output,
             labels=labels or (),
             estimator=estimator.value if estimator else None,
-            on_bad_rows=on_bad_rows.value,
-            column=column,
-            scale=None if scale is None else read_scale(scale),
+            reading=reading(column, scale, on_bad_rows, on_bad_files, memory),
             update=update,
             new_classes=new_classes,
             checkpoint=checkpoint,
             resume=resume,
-            on_bad_files=on_bad_files.value,
-            memory=None if memory is None else MemoryBudget.parse(memory).total,
             progress=progress,
-            client=client,
+            runner=runner,
         )
     if quiet and not json:
         return
     from vmf.cli.report import LEVEL, model_as_json, print_json, print_model
-    from vmf.model_summary import cautions, summarize
+    from vmf.distribution.summary import cautions, summarize
 
     summary = summarize(model, LEVEL)
     notes = cautions(model, summary)

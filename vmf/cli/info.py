@@ -30,11 +30,11 @@ def info(
         vmf info features.parquet --column embedding --json
     """
     from vmf.cli.report import LEVEL, model_as_json, print_fields, print_json, print_model
+    from vmf.distribution.model import is_model_file, load_model
     from vmf.embeddings import open_embeddings
-    from vmf.model_file import is_model_file, load_model
 
     if os.path.isfile(path) and is_model_file(Path(path)) and not _holds_embeddings(Path(path)):
-        from vmf.model_summary import cautions, summarize
+        from vmf.distribution.summary import cautions, summarize
 
         model = load_model(Path(path))
         summary = summarize(model, LEVEL)
@@ -77,8 +77,8 @@ def info(
 
 def _holds_embeddings(path: Path) -> bool:
     """Whether a safetensors file is no model; a damaged one is left to who reads models."""
-    from vmf.embeddings import EmbeddingError
     from vmf.embeddings.safetensors import read_header
+    from vmf.errors import EmbeddingError
 
     try:
         _, metadata = read_header(path)

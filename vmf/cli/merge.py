@@ -39,7 +39,7 @@ def merge(
         vmf merge monday.safetensors tuesday.safetensors -o week.safetensors
         vmf merge shard-*.safetensors --new-classes -o all.safetensors
     """
-    from vmf.passes.fitting import merge_to_file
+    from vmf.jobs.fit import merge_to_file
 
     model = merge_to_file(
         models,
@@ -50,7 +50,7 @@ def merge(
     if quiet and not json:
         return
     from vmf.cli.report import LEVEL, model_as_json, print_json, print_model
-    from vmf.model_summary import cautions, summarize
+    from vmf.distribution.summary import cautions, summarize
 
     summary = summarize(model, LEVEL)
     notes = cautions(model, summary)

@@ -13,6 +13,8 @@ from vmf.cli.fit import Estimator
 from vmf.cli.options import (
     FORMATS,
     PLACES,
+    BadFiles,
+    BadFilesPolicy,
     BadRows,
     Cluster,
     Column,
@@ -22,6 +24,7 @@ from vmf.cli.options import (
     Resume,
     Scale,
     Workers,
+    reading,
 )
 
 
@@ -76,10 +79,12 @@ def mixture(
         BadRows,
         typer.Option(help="Rows with NaN or infinity and zero rows: an error, or left out."),
     ] = BadRows.error,
+    on_bad_files: BadFiles = BadFilesPolicy.error,
     checkpoint: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Keep the parameters here after iterations, to go on from."
+            metavar="FILE",
+            help="Keep the parameters here after iterations or batches, to go on from.",
         ),
     ] = None,
     resume: Resume = False,
@@ -104,14 +109,12 @@ def mixture(
     """
     from vmf.cli.progress import progress_bar, stored_bytes
     from vmf.cli.report import LEVEL, model_as_json, print_json, print_model
-    from vmf.cluster import open_client
-    from vmf.embeddings.memory_budget import MemoryBudget
-    from vmf.embeddings.scale import read_scale
-    from vmf.model_summary import cautions, summarize
-    from vmf.passes.mixture import fit_mixture_to_file
+    from vmf.cluster import open_runner
+    from vmf.distribution.summary import cautions, summarize
+    from vmf.jobs.mixture import fit_mixture_to_file
 
     with (
-        open_client(cluster, workers) as client,
+        open_runner(cluster, workers) as runner,
         progress_bar("fitting", wanted=not quiet, size=stored_bytes(files)) as progress,
     ):
         done = fit_mixture_to_file(
@@ -125,12 +128,9 @@ def mixture(
             tolerance=tolerance,
             starts=starts,
             seed=seed,
-            column=column,
-            scale=None if scale is None else read_scale(scale),
-            on_bad_rows=on_bad_rows.value,
-            memory=None if memory is None else MemoryBudget.parse(memory).total,
+            reading=reading(column, scale, on_bad_rows, on_bad_files, memory),
             progress=None if progress is None else lambda _, read, total: progress(read, total),
-            client=client,
+            runner=runner,
             checkpoint=checkpoint,
             resume=resume,
         )

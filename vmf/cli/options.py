@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from enum import Enum
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from vmf.errors import Argument, EmbeddingError
+
+if TYPE_CHECKING:
+    from vmf.passes.engine import Reading
 
 FORMATS = (
     ".npy, .npz, .csv, .tsv, .txt (also .gz, .zst), .parquet, .pq, .arrow, .feather, .ipc, .h5,"
@@ -79,10 +86,60 @@ Memory = Annotated[
     str | None,
     typer.Option(
         metavar="SIZE",
-        help="What the process may take in all, such as 1GB: chunks become as small as that needs,"
+        help="What the process, or each worker, may take in all, such as 1GB: chunks become as small as that needs,"
         " and where that does not do it ends with an error.",
     ),
 ]
 Resume = Annotated[
     bool, typer.Option("--resume", help="Go on from the checkpoint, if it is there.")
 ]
+Checkpoint = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Keep here what has been done, every half minute and when the work is ended.",
+    ),
+]
+
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+_BINARY = {"ki": 1 << 10, "mi": 1 << 20, "gi": 1 << 30, "ti": 1 << 40}
+
+_OPTIONS = {"address": "--cluster"}
+"""Options that are not called as the argument is."""
+
+
+def as_option(argument: Argument) -> str:
+    """An argument of a message, spelt as the option that stands for it."""
+    name = _OPTIONS.get(argument.name, f"--{argument.name.replace('_', '-')}")
+    return name if argument.value is None else f"{name} {argument.value}"
+
+
+def bytes_of(memory: str | None) -> int | None:
+    """Read ``1GB``, ``500 MB``, ``2GiB`` or a number of bytes; EmbeddingError for others."""
+    if memory is None:
+        return None
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?i?)b?\s*", memory.lower())
+    factor = (_UNITS | _BINARY).get(found[2]) if found else None
+    if found is None or factor is None:
+        raise EmbeddingError(None, f"--memory {memory}: give a size such as 500MB, 1GB or 2GiB")
+    return int(float(found[1]) * factor)
+
+
+def reading(
+    column: str | None,
+    scale: str | None,
+    on_bad_rows: Enum,
+    on_bad_files: Enum,
+    memory: str | None,
+) -> Reading:
+    """How the options say that files are read."""
+    from vmf.embeddings.scale import read_scale
+    from vmf.passes.engine import Reading
+
+    return Reading(
+        column=column,
+        scale=None if scale is None else read_scale(scale),
+        on_bad_rows=on_bad_rows.value,
+        on_bad_files=on_bad_files.value,
+        memory=bytes_of(memory),
+    )

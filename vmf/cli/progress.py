@@ -39,9 +39,9 @@ def stored_bytes(paths: Iterable[str]) -> int | None:
     """Bytes of some files, folders, patterns and URLs; None where they would not be shown."""
     if not sys.stderr.isatty():
         return None
-    from vmf.embeddings.errors import EmbeddingError
     from vmf.embeddings.places import size_of
     from vmf.embeddings.registry import find_all
+    from vmf.errors import EmbeddingError
 
     try:
         return sum(size_of(place) for path in paths for place in find_all(path))

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
-    from vmf.model_file import Model
-    from vmf.model_summary import ClassSummary
+    from vmf.distribution.model import Model
+    from vmf.distribution.summary import ClassSummary
 
 LEVEL = 0.95
 _MOST_CLASSES = 40

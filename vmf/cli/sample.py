@@ -50,9 +50,9 @@ def sample(
     """
     from vmf.cli.progress import progress_bar
     from vmf.cli.report import print_fields, print_json
-    from vmf.embeddings.atomic_output import check_output
-    from vmf.embeddings.sampling import sample_to_file
-    from vmf.model_file import load_model
+    from vmf.distribution.model import load_model
+    from vmf.jobs.sample import sample_to_file
+    from vmf.output import check_output
 
     check_output(output, [model])
     with progress_bar("drawing", wanted=not quiet) as progress:

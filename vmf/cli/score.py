@@ -21,6 +21,7 @@ from vmf.cli.options import (
     Resume,
     Scale,
     Workers,
+    reading,
 )
 
 
@@ -92,16 +93,14 @@ def score(
     """
     from vmf.cli.progress import progress_bar, stored_bytes
     from vmf.cli.report import print_fields, print_json
-    from vmf.cluster import open_client
-    from vmf.embeddings.atomic_output import check_output
-    from vmf.embeddings.memory_budget import MemoryBudget
-    from vmf.embeddings.scale import read_scale
-    from vmf.model_file import load_model
-    from vmf.passes.scoring import score_to_file
+    from vmf.cluster import open_runner
+    from vmf.distribution.model import load_model
+    from vmf.jobs.score import score_to_file
+    from vmf.output import check_output
 
     check_output(output, [model, *files])
     with (
-        open_client(cluster, workers) as client,
+        open_runner(cluster, workers) as runner,
         progress_bar("scoring", wanted=not quiet, size=stored_bytes(files)) as progress,
     ):
         done = score_to_file(
@@ -109,15 +108,11 @@ def score(
             files,
             output,
             ids=ids,
-            column=column,
-            scale=None if scale is None else read_scale(scale),
-            on_bad_rows=on_bad_rows.value,
-            on_bad_files=on_bad_files.value,
+            reading=reading(column, scale, on_bad_rows, on_bad_files, memory),
             checkpoint=checkpoint,
             resume=resume,
-            memory=None if memory is None else MemoryBudget.parse(memory).total,
             progress=progress,
-            client=client,
+            runner=runner,
         )
     if json:
         print_json({"scores": str(output), **asdict(done)})

@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from vmf.embeddings.embedding_file import EmbeddingFile
 
-_SMALLEST_BLOCK = 64 << 20
-_LARGEST_BLOCK = 1 << 30
+SMALLEST_BLOCK = 64 << 20
+LARGEST_BLOCK = 1 << 30
 _MOST_BLOCKS = 1 << 14
 
 
@@ -23,6 +23,8 @@ class Block:
 
     Attributes
     ----------
+    position : int
+        Of the file among those of the pass.
     path : str
         Absolute, or a URL; the same on every machine.
     column : str or None
@@ -33,6 +35,7 @@ class Block:
         Bytes of the file, by which a worker sees whether it has the same one.
     """
 
+    position: int
     path: str
     column: str | None
     scale: npt.ArrayLike | None
@@ -52,9 +55,12 @@ def blocks_of(
     *,
     align: int,
     skip: int = 0,
+    stop: int | None = None,
     most_rows: int | None = None,
-) -> Iterator[tuple[EmbeddingFile, Block]]:
-    """Cut the rows of all files into blocks, in order, without the first `skip` rows.
+    smallest: int = SMALLEST_BLOCK,
+    largest: int = LARGEST_BLOCK,
+) -> Iterator[Block]:
+    """Cut the rows of all files from `skip` to `stop` into blocks, in order.
 
     The blocks depend on the files alone, not on who reads them. They are of 64 MB, and of up to
     1 GB where there would be more than 16 384 of them: a scheduler starts some hundred tasks a
@@ -66,22 +72,34 @@ def blocks_of(
         Bytes of a chunk: blocks begin where a pass in chunks of this size begins one.
     most_rows : int, optional
         Of a block, where what is found for it grows with them; one chunk is allowed all the same.
+    smallest, largest : int
+        Bytes of a block.
     """
     total = sum(file.rows * _row_bytes(file) for file in files)
-    target = min(max(_SMALLEST_BLOCK, total // _MOST_BLOCKS), _LARGEST_BLOCK)
-    for file in files:
-        if skip >= file.rows:
-            skip -= file.rows
+    target = min(max(smallest, total // _MOST_BLOCKS), largest)
+    before = 0
+    for position, file in enumerate(files):
+        begin, end = max(skip - before, 0), file.rows
+        if stop is not None:
+            end = min(end, stop - before)
+        before += file.rows
+        if begin >= end:
             continue
         path = os.path.abspath(file.path) if isinstance(file.path, Path) else os.fspath(file.path)
         chunk = max(1, align // _row_bytes(file))
         wanted = target // _row_bytes(file)
         step = chunk * max(1, (wanted if most_rows is None else min(wanted, most_rows)) // chunk)
-        for start, stop in pairwise([*_cuts(file, step), file.rows]):
-            if stop > skip:
-                first = max(start, skip)
-                yield file, Block(path, column, file.given_scale, file.identity[1], first, stop)
-        skip = 0
+        for first, last in pairwise([*_cuts(file, step), file.rows]):
+            if last > begin and first < end:
+                yield Block(
+                    position,
+                    path,
+                    column,
+                    file.given_scale,
+                    file.identity[1],
+                    max(first, begin),
+                    min(last, end),
+                )
 
 
 def _cuts(file: EmbeddingFile, step: int) -> Iterator[int]:

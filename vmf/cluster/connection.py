@@ -11,8 +11,7 @@ import dask
 import distributed
 from distributed.utils import silence_logging_cmgr
 
-from vmf.cluster.errors import ClusterError
-from vmf.embeddings.errors import EmbeddingError
+from vmf.errors import ClusterError, EmbeddingError
 
 _SECONDS_TO_CONNECT = 15
 
@@ -82,7 +81,7 @@ def connect(address: str) -> Iterator[distributed.Client]:
 
 def check_workers(client: distributed.Client) -> None:
     """Wait for a worker, and see that all have this version of the toolkit; ClusterError."""
-    from vmf import __version__
+    from vmf.version import __version__
 
     address = client.scheduler.address
     try:

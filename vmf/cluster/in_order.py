@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
 from itertools import islice, takewhile
@@ -20,23 +20,21 @@ from distributed.scheduler import KilledWorker
 
 from vmf.cluster.blocks import Block
 from vmf.cluster.connection import threads
-from vmf.cluster.errors import ClusterError
 from vmf.embeddings.embedding_file import EmbeddingFile
-from vmf.embeddings.errors import EmbeddingError
-from vmf.embeddings.fitting import bad_row
-from vmf.estimation import BadRowError
+from vmf.errors import ClusterError
 
 _SECONDS_BETWEEN_LOOKS = 5.0
 _SECONDS_WITHOUT_WORKERS = 60.0
 
-Submit = Callable[[EmbeddingFile, Block], distributed.Future]
-_Waiting = deque[tuple[EmbeddingFile, Block, distributed.Future]]
+Submit = Callable[[Block], distributed.Future]
+_Waiting = deque[tuple[Block, distributed.Future]]
 
 
 def in_order(
     client: distributed.Client,
     submit: Submit,
-    blocks: Iterable[tuple[EmbeddingFile, Block]],
+    blocks: Iterable[Block],
+    files: Sequence[EmbeddingFile],
     *,
     per_thread: int,
 ) -> Iterator[tuple[Block, Any]]:
@@ -46,14 +44,14 @@ def in_order(
     ----------
     submit : callable
         Begins the work on a block.
+    files : sequence of EmbeddingFile
+        That the blocks are of, for messages.
     per_thread : int
         Blocks under way for each thread of the cluster. What is lost when this process ends is
         what they have done beyond the first that is not.
 
     Raises
     ------
-    EmbeddingError
-        For the first block in order, not in time, that could not be read.
     ClusterError
         When the scheduler or all workers are gone, or a block ends every worker that has it.
     """
@@ -63,33 +61,27 @@ def in_order(
     try:
         while True:
             window = per_thread * watch.threads
-            for file, block in islice(rest, max(window - len(waiting), 0)):
-                waiting.append((file, block, submit(file, block)))
+            for block in islice(rest, max(window - len(waiting), 0)):
+                waiting.append((block, submit(block)))
             if not waiting:
                 return
-            watch.wait(waiting[0][2])
-            done = list(takewhile(lambda entry: entry[2].status == "finished", waiting))
+            watch.wait(waiting[0][1])
+            done = list(takewhile(lambda entry: entry[1].status == "finished", waiting))
             if not done:
-                file, block, future = waiting[0]
-                raise _failure(file, block, future)
+                block, future = waiting[0]
+                raise _failure(files[block.position], block, future)
             try:
                 with watch.lost_is_an_error():
-                    results = client.gather([future for _, _, future in done])
+                    results = client.gather([future for _, future in done])
             except KilledWorker:  # while they were done again, their worker having died
                 continue
-            for (file, block, _), result in zip(done, results, strict=True):
+            for (block, _), result in zip(done, results, strict=True):
                 waiting.popleft()
-                if isinstance(result, BadRowError):
-                    raise bad_row(file, result)
-                if isinstance(result, EmbeddingError):
-                    raise _as_given(file, block, result)
-                if block.stop == file.rows:
-                    file.check_unchanged()
                 yield block, result
     finally:
         if waiting and client.status == "running":
             with suppress(OSError, TimeoutError):
-                client.cancel([future for _, _, future in waiting])
+                client.cancel([future for _, future in waiting])
 
 
 class _Watch:
@@ -155,9 +147,3 @@ def _failure(file: EmbeddingFile, block: Block, future: distributed.Future) -> E
             " blame"
         )
     return ClusterError(f"{place}: the worker failed: {type(error).__name__}: {error}")
-
-
-def _as_given(file: EmbeddingFile, block: Block, error: EmbeddingError) -> EmbeddingError:
-    """The message of a worker with the path as the user gave it."""
-    problem = str(error).removeprefix(f"{block.path}: ")
-    return EmbeddingError(file.path, problem)

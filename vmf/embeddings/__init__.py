@@ -7,8 +7,8 @@
 """
 
 from vmf.embeddings.embedding_file import DEFAULT_CHUNK_BYTES, EmbeddingFile
-from vmf.embeddings.errors import EmbeddingError
 from vmf.embeddings.registry import Format, Writing, open_embeddings, register
+from vmf.errors import EmbeddingError
 
 __all__ = [
     "DEFAULT_CHUNK_BYTES",

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from vmf.embeddings.embedding_file import FloatRows, native_float
-from vmf.embeddings.errors import EmbeddingError
 from vmf.embeddings.places import Place
+from vmf.errors import EmbeddingError
 
 LARGEST_BAND = 1 << 30
 """Bytes of the rows that a chunked store unpacks together; more than this is refused."""

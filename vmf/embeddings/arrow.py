@@ -12,8 +12,8 @@ from vmf.embeddings.arrow_table import (
     choose_label_column,
     label_values,
 )
-from vmf.embeddings.errors import EmbeddingError
 from vmf.embeddings.places import Place, RemoteFile, open_binary
+from vmf.errors import EmbeddingError
 
 if TYPE_CHECKING:
     import pyarrow as pa

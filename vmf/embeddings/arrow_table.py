@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from vmf.embeddings.columns import choose_columns, find_column
 from vmf.embeddings.embedding_file import EmbeddingFile, FloatRows, native_float
-from vmf.embeddings.errors import EmbeddingError
 from vmf.embeddings.places import Place
+from vmf.errors import EmbeddingError
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -8,8 +8,8 @@ from itertools import accumulate
 import numpy as np
 
 from vmf.embeddings.embedding_file import EmbeddingFile, FloatRows
-from vmf.embeddings.errors import EmbeddingError
 from vmf.embeddings.places import Identity, Place
+from vmf.errors import EmbeddingError
 
 
 class EmbeddingCollection(EmbeddingFile):

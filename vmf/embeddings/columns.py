@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
-from vmf.embeddings.errors import EmbeddingError
 from vmf.embeddings.places import Place
+from vmf.errors import EmbeddingError
 
 _NOT_COORDINATES = {
     "", "id", "ids", "idx", "index", "row", "label", "labels", "class", "classes", "target",

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO, TextIO
 
-from vmf.embeddings.errors import EmbeddingError
 from vmf.embeddings.places import Place, open_binary
+from vmf.errors import EmbeddingError
 
 SIGNATURES = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 

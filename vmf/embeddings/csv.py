@@ -14,8 +14,8 @@ from vmf.embeddings.columns import choose_columns
 from vmf.embeddings.compressed import compression_of, unpacked_head
 from vmf.embeddings.delimited import check_width, data_lines, read_layout, split, to_number
 from vmf.embeddings.embedding_file import EmbeddingFile, FloatRows
-from vmf.embeddings.errors import EmbeddingError
 from vmf.embeddings.places import Place
+from vmf.errors import EmbeddingError
 
 _WORTH_AN_IMPORT = 1 << 16
 """Fields of a block for which loading pyarrow is worth its third of a second."""

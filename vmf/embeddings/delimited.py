@@ -13,8 +13,8 @@ from itertools import islice
 from typing import TextIO
 
 from vmf.embeddings.compressed import open_text
-from vmf.embeddings.errors import EmbeddingError
 from vmf.embeddings.places import Place
+from vmf.errors import EmbeddingError
 
 _LONGEST_LINE = 1 << 26
 _SAMPLE_LINES = 20

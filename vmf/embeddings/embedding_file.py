@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from vmf.embeddings.errors import EmbeddingError
 from vmf.embeddings.places import Identity, Place, RemoteFile, identify
+from vmf.errors import EmbeddingError
 
 FloatRows = npt.NDArray[np.floating[Any]]
 Scale = npt.NDArray[np.floating[Any]]
@@ -66,6 +66,11 @@ class EmbeddingFile(ABC):
             self._rows = self.count_rows()
             if self._rows == 0:
                 raise EmbeddingError(self.path, "holds no rows")
+        return self._rows
+
+    @property
+    def known_rows(self) -> int | None:
+        """Number of rows, None where only a pass over the file can tell it and none was made."""
         return self._rows
 
     @property

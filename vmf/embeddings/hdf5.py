@@ -24,8 +24,8 @@ from vmf.embeddings.embedding_file import (
     check_dtype,
     check_two_dimensional,
 )
-from vmf.embeddings.errors import EmbeddingError
 from vmf.embeddings.places import Place, RemoteFile, open_binary
+from vmf.errors import EmbeddingError
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 

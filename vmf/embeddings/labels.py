@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vmf.embeddings.errors import EmbeddingError
+from vmf.arrays.labels import label_order
 from vmf.embeddings.places import Place, exists, find_place, is_folder, is_pattern, is_url
 from vmf.embeddings.registry import extensions, find_files, format_by_name
+from vmf.errors import EmbeddingError
 
 Values = npt.NDArray[Any] | list[str]
 
@@ -96,7 +97,7 @@ def label_file(source: str | os.PathLike[str]) -> Place:
 def join_labels(parts: Iterable[Labels]) -> Labels:
     """The labels of several files one after the other, as one."""
     parts = list(parts)
-    classes = _in_order({label for part in parts for label in part.classes})
+    classes = label_order({label for part in parts for label in part.classes})
     position = {label: code for code, label in enumerate(classes)}
     codes = [
         np.array([position[label] for label in part.classes], np.int32)[part.codes]
@@ -138,7 +139,7 @@ def _encode(path: Place, chunks: Iterator[Values]) -> Labels:
         row += len(inverse)
     if not row:
         raise EmbeddingError(path, "holds no labels")
-    classes = _in_order(seen)
+    classes = label_order(seen)
     renumbered = np.empty(len(classes), np.int32)
     for code, label in enumerate(classes):
         renumbered[seen[label]] = code
@@ -150,11 +151,3 @@ def value_text(value: object) -> str:
     if value is None:
         return ""
     return (value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)).strip()
-
-
-def _in_order(labels: Iterable[str]) -> list[str]:
-    labels = list(labels)
-    try:
-        return sorted(labels, key=lambda label: (int(label), label))
-    except ValueError:
-        return sorted(labels)

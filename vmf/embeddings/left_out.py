@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
-from vmf.embeddings.errors import EmbeddingError
+from vmf.errors import EmbeddingError
 
 OnBadFiles = Literal["error", "skip"]
 

@@ -25,8 +25,8 @@ from vmf.embeddings.embedding_file import (
     check_two_dimensional,
     native_float,
 )
-from vmf.embeddings.errors import EmbeddingError
 from vmf.embeddings.places import Place, open_binary, size_of
+from vmf.errors import EmbeddingError
 
 MAGIC = b"\x93NUMPY"
 _LONGEST_HEADER = 10_000  # NumPy's own limit for parsing an untrusted header

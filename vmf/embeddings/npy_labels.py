@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from vmf.embeddings.arrays import check_label_array
-from vmf.embeddings.errors import EmbeddingError
 from vmf.embeddings.npy import MAGIC, Stream, read_npy_header
 from vmf.embeddings.npz import open_member, read_members
 from vmf.embeddings.places import Place, open_binary
+from vmf.errors import EmbeddingError
 
 _PIECE = 1 << 20
 

@@ -16,7 +16,6 @@ from vmf.embeddings.embedding_file import (
     check_dtype,
     check_two_dimensional,
 )
-from vmf.embeddings.errors import EmbeddingError
 from vmf.embeddings.npy import (
     NpyHeader,
     Stream,
@@ -25,6 +24,7 @@ from vmf.embeddings.npy import (
     read_small_array,
 )
 from vmf.embeddings.places import Place, open_binary
+from vmf.errors import EmbeddingError
 
 
 class NpzFile(EmbeddingFile):

@@ -22,7 +22,7 @@ from io import FileIO
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar, cast
 
-from vmf.embeddings.errors import EmbeddingError
+from vmf.errors import EmbeddingError
 
 Found = TypeVar("Found")
 

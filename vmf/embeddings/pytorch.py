@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 from vmf.embeddings.arrays import ArrayHeader, check_label_array, choose_array, scale_beside
 from vmf.embeddings.embedding_file import EmbeddingFile, FloatRows, check_two_dimensional
-from vmf.embeddings.errors import EmbeddingError
 from vmf.embeddings.places import Place, RemoteFile, open_binary
+from vmf.errors import EmbeddingError
 
 _TYPES = {
     "float64": "f8", "float32": "f4", "float16": "f2", "bfloat16": "f4", "int64": "i8",

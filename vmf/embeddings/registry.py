@@ -18,7 +18,6 @@ import numpy.typing as npt
 
 from vmf.embeddings.collection import EmbeddingCollection
 from vmf.embeddings.embedding_file import EmbeddingFile
-from vmf.embeddings.errors import EmbeddingError
 from vmf.embeddings.places import (
     Place,
     entries,
@@ -30,6 +29,7 @@ from vmf.embeddings.places import (
     matching,
     open_binary,
 )
+from vmf.errors import EmbeddingError
 
 _HEAD_BYTES = 4096
 

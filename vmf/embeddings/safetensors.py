@@ -17,9 +17,9 @@ import numpy.typing as npt
 
 from vmf.embeddings.arrays import check_label_array, choose_array, scale_beside
 from vmf.embeddings.embedding_file import EmbeddingFile, FloatRows, check_two_dimensional
-from vmf.embeddings.errors import EmbeddingError
 from vmf.embeddings.npy import fill, widen_bfloat16
 from vmf.embeddings.places import Place, open_binary, size_of
+from vmf.errors import EmbeddingError
 
 LARGEST_HEADER = 64 << 20
 """Bytes; the header of a network of 100 000 tensors has 10 MB."""

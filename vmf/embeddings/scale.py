@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from vmf.embeddings.delimited import data_lines
-from vmf.embeddings.errors import EmbeddingError
 from vmf.embeddings.npy import MAGIC, read_npy_header, read_small_array
 from vmf.embeddings.places import exists, find_place, open_binary
+from vmf.errors import EmbeddingError
 
 _LARGEST = 1 << 26
 """Numbers; a scale has one for all, one a dimension or one a row."""

@@ -11,9 +11,9 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from vmf.embeddings.atomic_output import PathLike, atomic_folder, atomic_output
-from vmf.embeddings.errors import EmbeddingError
 from vmf.embeddings.registry import Format, Writing, extensions, format_by_name
+from vmf.errors import EmbeddingError
+from vmf.output import PathLike, atomic_folder, atomic_output
 
 TABLE_EXTENSIONS = (
     ".csv", ".tsv", ".csv.gz", ".tsv.gz", ".csv.zst", ".tsv.zst", ".parquet", ".arrow", ".feather",

@@ -7,8 +7,8 @@ from itertools import islice
 
 from vmf.embeddings.columns import find_column
 from vmf.embeddings.delimited import Layout, check_width, data_lines, read_layout, split
-from vmf.embeddings.errors import EmbeddingError
 from vmf.embeddings.places import Place
+from vmf.errors import EmbeddingError
 
 _AT_ONCE = 1 << 16
 _HEADERS = {"label", "labels", "class", "classes", "target", "category", "cluster", "y", "id"}

@@ -10,9 +10,9 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from vmf.embeddings.atomic_output import PathLike
-from vmf.embeddings.errors import EmbeddingError
 from vmf.embeddings.table_output import Column, TableWriter, open_table, writing_format
+from vmf.errors import EmbeddingError
+from vmf.output import PathLike
 
 NumberType = Literal["float16", "float32", "float64", "bfloat16", "int8"]
 LARGEST_INT8 = 127

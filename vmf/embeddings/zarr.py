@@ -26,10 +26,10 @@ from vmf.embeddings.embedding_file import (
     check_dtype,
     check_two_dimensional,
 )
-from vmf.embeddings.errors import EmbeddingError
 from vmf.embeddings.places import Place, RemoteFile, entries, exists, is_folder, open_binary
+from vmf.errors import EmbeddingError
+from vmf.output import ZARR_MARKS
 
-MARKS = ("zarr.json", ".zarray", ".zgroup")
 """One of these makes a folder a Zarr store."""
 
 _LARGEST_METADATA = 16 << 20
@@ -105,7 +105,7 @@ class ZarrFile(EmbeddingFile):
 
 def is_zarr(place: Place) -> bool:
     """Whether a folder is a Zarr store."""
-    return any(exists(_child(place, mark)) for mark in MARKS)
+    return any(exists(_child(place, mark)) for mark in ZARR_MARKS)
 
 
 def find_arrays(path: Place) -> dict[str, ArrayHeader]:
@@ -153,7 +153,7 @@ def read_label_column(path: Place, column: str | None) -> Iterator[npt.NDArray[A
 
 
 def _metadata(path: Place, place: Place) -> dict[str, Any] | None:
-    for mark in MARKS:
+    for mark in ZARR_MARKS:
         file = _child(place, mark)
         if not exists(file):
             continue

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from vmf.errors import BadRowError, DegenerateFitError
 from vmf.estimation.approximations import banerjee, song, sra, tanabe
 from vmf.estimation.concentration import (
     Estimator,
@@ -15,14 +16,13 @@ from vmf.estimation.concentration import (
     mle,
     unbiased,
 )
-from vmf.estimation.fit import DegenerateFitError, FitResult, fit
+from vmf.estimation.fit import FitResult, fit
 from vmf.estimation.intervals import (
     concentration_interval,
     concentration_standard_error,
     mean_direction_interval,
 )
 from vmf.estimation.prior import ConjugatePrior
-from vmf.estimation.rows import BadRowError
 from vmf.estimation.statistics import SufficientStatistics, statistics_by_class
 
 __all__ = [

@@ -7,7 +7,7 @@ evaluations. They are here because much published work was computed with them.
 A_p(kappa) = I_{p/2}(kappa) / I_{p/2-1}(kappa); derivatives follow from
 A' = 1 - A^2 - (p - 1) A / kappa (Mardia & Jupp, Directional Statistics, 2000, A.11-A.14).
 
-Largest relative error against the exact inverse, R in 0.001..0.999 (``python -m vmf.estimation``)::
+Largest relative error against the exact inverse, R in 0.001..0.999 (``python -m benchmarks.estimator_bias``)::
 
         p   banerjee    tanabe   sra k_1   sra k_2      song
         2    6.5e-02   6.0e-01   4.8e-03   2.7e-05   2.4e-15

@@ -5,7 +5,7 @@ Which one to use: `mle` when the rows outnumber the dimensions by a hundred or m
 your own when classes are small and something is known of them. The default prior, one row without
 direction, only keeps kappa finite: it is far too strong for concentrated rows.
 
-2000 simulated data sets a line (``python -m vmf.estimation``)::
+2000 simulated data sets a line (``python -m benchmarks.estimator_bias``)::
 
         p     n   kappa |  bias % (root mean square error %) of
                         |  mle            unbiased       marginal       map

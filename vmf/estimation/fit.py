@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from vmf.errors import DegenerateFitError
 from vmf.estimation.concentration import Estimator, check_estimator_name, fit_concentration
 from vmf.estimation.intervals import (
     concentration_interval,
@@ -17,10 +18,6 @@ from vmf.estimation.intervals import (
 )
 from vmf.estimation.prior import ConjugatePrior
 from vmf.estimation.statistics import SufficientStatistics
-
-
-class DegenerateFitError(ValueError):
-    """The data have no von Mises-Fisher fit: their concentration is infinite, or R = 0."""
 
 
 @dataclass(frozen=True, eq=False)

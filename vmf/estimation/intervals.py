@@ -1,7 +1,7 @@
 """How sure a fit is: standard error and interval of kappa, cone around the mean direction.
 
 Share of 2000 simulated data sets, in percent, whose 95 % interval holds the truth
-(``python -m vmf.estimation``). "textbook" is the maximum-likelihood kappa with 1.96 standard errors
+(``python -m benchmarks.estimator_bias``). "textbook" is the maximum-likelihood kappa with 1.96 standard errors
 from the Fisher information 1/(n A'), which the bias of the estimate defeats unless n is much larger
 than p::
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from vmf.estimation.rows import (
+from vmf.arrays.rows import (
     OnBadRows,
     Rows,
     Vector,
@@ -73,6 +72,17 @@ class RunningStatistics:
         )
         return RunningStatistics(self._before, since)
 
+    def __add__(self, other: RunningStatistics) -> RunningStatistics:
+        """Return the statistics of these rows and those of the other, which come after them."""
+        if other._before.weight or other._before.skipped:
+            return RunningStatistics(self.statistics + other.statistics)
+        if other._since is None:
+            return self
+        since = other._since
+        if self._since is not None:
+            since = _Since(*(a + b for a, b in zip(self._since, other._since, strict=True)))
+        return RunningStatistics(self._before, since)
+
     @cached_property
     def statistics(self) -> SufficientStatistics:
         """Of all rows together."""
@@ -92,15 +102,14 @@ class RunningStatistics:
         )
 
 
-def update_by_class(
-    running: Sequence[RunningStatistics],
+def running_by_class(
     X: npt.ArrayLike,
     codes: npt.NDArray[np.integer[Any]],
     *,
     on_bad_rows: OnBadRows = "error",
     first_row: int = 0,
-) -> tuple[RunningStatistics, ...]:
-    """Add each row of X to the statistics of its class, ``running[code]``.
+) -> dict[int, RunningStatistics]:
+    """Return the statistics of the rows of X of each class that has some, by its code.
 
     Raises
     ------
@@ -108,15 +117,12 @@ def update_by_class(
         For the first row without a direction.
     """
     rows = as_rows(X)
-    result = list(running)
-    for code, found in of_each_label(
+    nothing = RunningStatistics(SufficientStatistics.empty(rows.shape[1]))
+    found = of_each_label(
         codes,
-        lambda code, members: running[code].with_rows(
-            rows[members], first_row + members, on_bad_rows
-        ),
-    ):
-        result[code] = found
-    return tuple(result)
+        lambda _, members: nothing.with_rows(rows[members], first_row + members, on_bad_rows),
+    )
+    return {int(code): one for code, one in found}
 
 
 def _never(direction: Vector) -> float:

@@ -11,7 +11,7 @@ m_i = S_i/|S_i|: the dispersion within the parts plus that between their directi
 analysis of variance (Mardia & Jupp, Directional Statistics, 2000, section 10.6). Every term is
 >= 0, so nothing cancels.
 
-Without weights S is exact (see `vmf.estimation.rows.row_sums`), and unless the rows are very
+Without weights S is exact (see `vmf.arrays.rows.row_sums`), and unless the rows are very
 concentrated W - |S| is computed from it alone. R, kappa and the mean direction then have the same
 bits from whatever chunks, files, machines and in whatever order the rows come. Below 1 - R of 2^-12
 the merged dispersion takes over, whose last digits depend on the order of the merges. Weighted rows
@@ -28,8 +28,8 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from vmf.estimation.rows import (
-    BadRowError,
+from vmf.arrays.libraries import is_cupy, is_dask
+from vmf.arrays.rows import (
     OnBadRows,
     Rows,
     RowSums,
@@ -38,14 +38,13 @@ from vmf.estimation.rows import (
     as_weights,
     dispersion_of_each,
     find_fault,
-    is_dask,
     row_sums,
     scale_to_order_one,
     two_sum,
     unit_norm_tolerance,
     usable_norms,
 )
-from vmf.gpu import is_cupy
+from vmf.errors import BadRowError
 
 Found = TypeVar("Found")
 
@@ -194,11 +193,11 @@ class SufficientStatistics:
         """
         _checked_policy(on_bad_rows)
         if is_cupy(X):
-            from vmf.estimation._cupy_rows import statistics_of
+            from vmf.estimation.gathering_cupy import statistics_of
 
             return statistics_of(X, weights, on_bad_rows, first_row)
         if is_dask(X):
-            from vmf.cluster.arrays import statistics_of as of_chunks
+            from vmf.estimation.gathering_dask import statistics_of as of_chunks
 
             return of_chunks(X, weights, on_bad_rows, first_row)
         rows = as_rows(X)
@@ -316,7 +315,7 @@ def statistics_by_class(
     """
     policy = _checked_policy(on_bad_rows)
     if is_dask(X):
-        from vmf.cluster.arrays import statistics_by_class_of
+        from vmf.estimation.gathering_dask import statistics_by_class_of
 
         return statistics_by_class_of(X, labels, weights, policy, first_row, initial)
     count, statistics_of_members = _parts(X, weights, policy, first_row)
@@ -392,7 +391,7 @@ def _parts(
 ) -> tuple[int, Callable[[npt.NDArray[np.intp]], SufficientStatistics]]:
     """Return the number of rows, and what gives the statistics of those with given numbers."""
     if is_cupy(X):
-        from vmf.estimation._cupy_rows import statistics_of_parts
+        from vmf.estimation.gathering_cupy import statistics_of_parts
 
         return len(X), statistics_of_parts(X, weights, on_bad_rows, first_row)
     rows = as_rows(X)

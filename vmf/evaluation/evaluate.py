@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vmf.estimation.rows import as_rows
+from vmf.arrays.rows import as_rows
 from vmf.evaluation.calibration import expected_calibration_error, reliability
 from vmf.evaluation.classifier_scores import FOLDS, Answers, answer_with, cross_fit
 from vmf.evaluation.detection import auroc, detect, ranks

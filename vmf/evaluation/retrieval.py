@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vmf.estimation.rows import as_rows, widened
+from vmf.arrays.rows import as_rows, widened
 from vmf.uncertainty.norm import row_lengths
 
 _BLOCK_BYTES = 96 << 20

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vmf.embeddings.errors import EmbeddingError
-from vmf.embeddings.memory_budget import MemoryBudget, MemoryBudgetError, resident_bytes
+from vmf.errors import EmbeddingError, MemoryBudgetError
+from vmf.passes.memory_budget import MemoryBudget, resident_bytes
 
 Rows = npt.NDArray[Any]
 Indices = npt.NDArray[np.intp]

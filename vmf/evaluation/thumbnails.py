@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vmf.embeddings.errors import EmbeddingError
+from vmf.errors import EmbeddingError
 
 if TYPE_CHECKING:
     from vmf.features.images import Images

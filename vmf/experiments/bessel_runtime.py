@@ -14,11 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from vmf import special
+from vmf.arrays.gpu import require_cupy
 from vmf.benchmarks import point_sets
 from vmf.benchmarks.speed import interleaved
+from vmf.errors import GPUUnavailableError
 from vmf.experiments import bessel_figures
 from vmf.experiments.libraries import CALLS, SLOW, TITLES, answers, available, warm_up
-from vmf.gpu import GPUUnavailableError, require_cupy
 
 if TYPE_CHECKING:
     from vmf.experiments.run_folder import RunFolder

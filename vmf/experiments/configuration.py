@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vmf.experiments.errors import ExperimentError
+from vmf.errors import ExperimentError
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError

@@ -19,7 +19,7 @@ _CUPY_DISTRIBUTIONS = ("cupy", "cupy-cuda12x", "cupy-cuda13x")
 
 def environment() -> dict[str, Any]:
     """Names, versions and numbers, no paths; None for what is not installed or not known."""
-    from vmf import __version__, _core
+    from vmf.version import __version__, _core
 
     return {
         "date": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
@@ -75,7 +75,8 @@ def _git(root: Path, *arguments: str) -> str:
 
 
 def _gpu() -> str | None:
-    from vmf.gpu import GPUUnavailableError, require_cupy
+    from vmf.arrays.gpu import require_cupy
+    from vmf.errors import GPUUnavailableError
 
     try:
         cupy = require_cupy()

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from vmf.embeddings import open_embeddings
 from vmf.embeddings.labels import Labels, read_labels
-from vmf.experiments.errors import ExperimentError
+from vmf.errors import ExperimentError
 from vmf.experiments.libraries import installed
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vmf.experiments.errors import ExperimentError
+from vmf.errors import ExperimentError
 
 Array = npt.NDArray[np.float64]
 VectorFunction = Callable[[Array, Array], Array]

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vmf.experiments.errors import ExperimentError
+from vmf.errors import ExperimentError
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vmf.experiments.errors import ExperimentError
+from vmf.errors import ExperimentError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

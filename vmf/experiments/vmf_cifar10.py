@@ -246,7 +246,7 @@ def _by_numpy(path: Path) -> tuple[float, float]:
 def _by_command(path: Path) -> tuple[float, float]:
     """What the command ``vmf fit`` writes."""
     from vmf.cli import app
-    from vmf.model_file import load_model
+    from vmf.distribution.model import load_model
 
     with tempfile.TemporaryDirectory() as folder:
         output = str(Path(folder) / "model.safetensors")

@@ -5,8 +5,8 @@
 Needs torch, torchvision and Pillow, the extra ``features``; they are imported at the first call.
 """
 
+from vmf.errors import FeatureError
 from vmf.features.backbones import Backbone, load_backbone
-from vmf.features.errors import FeatureError
 from vmf.features.extraction import Extraction, extract
 
 __all__ = ["Backbone", "Extraction", "FeatureError", "extract", "load_backbone"]

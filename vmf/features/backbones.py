@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vmf.errors import FeatureError
 from vmf.features.description import (
     Description,
     StrideOn,
     parse_description,
     read_description,
 )
-from vmf.features.errors import FeatureError, require_torch
 from vmf.features.factory import call_factory, is_factory, near_matches
 from vmf.features.feature_map import cut_before_pooling
+from vmf.features.requirements import require_torch
 from vmf.features.weights import (
     Weights,
     downloaded_file_sha256,

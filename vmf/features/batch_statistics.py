@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from vmf.errors import FeatureError
 from vmf.features.backbones import place_stride, stride_placement
-from vmf.features.errors import FeatureError
 
 if TYPE_CHECKING:
     from vmf.features.backbones import Backbone

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from vmf.errors import FeatureError
 from vmf.features.batch_statistics import IMAGES, PIXELS, check_batch_statistics
 from vmf.features.device import free_memory, is_out_of_memory
-from vmf.features.errors import FeatureError
 from vmf.features.fingerprint import (
     REDUCED_TOLERANCE,
     TOLERANCE,

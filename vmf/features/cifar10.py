@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from vmf.features.errors import FeatureError
+from vmf.errors import FeatureError
 from vmf.features.images import Pixels, digest
 from vmf.features.weights import file_sha256
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vmf.features.errors import FeatureError
+from vmf.errors import FeatureError
 from vmf.features.images import Pixels, digest
 
 

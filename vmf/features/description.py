@@ -30,7 +30,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from vmf.features.errors import FeatureError
+from vmf.errors import FeatureError
 from vmf.features.fingerprint import Fingerprint
 from vmf.features.geometry import INTERPOLATIONS, Geometry
 from vmf.features.preprocessing import Preprocessing, Triple

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from vmf.features.errors import FeatureError
+from vmf.errors import FeatureError
 
 if TYPE_CHECKING:
     pass

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from vmf.errors import FeatureError
 from vmf.features.device import Device, free_memory, is_out_of_memory
-from vmf.features.errors import FeatureError
 from vmf.features.images import Images, stack
 
 if TYPE_CHECKING:

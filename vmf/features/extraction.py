@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from vmf.embeddings.atomic_output import PathLike, check_output
 from vmf.embeddings.labels import label_file, read_labels
-from vmf.features.errors import FeatureError, require_torch
+from vmf.errors import FeatureError
 from vmf.features.images import Images, open_images
 from vmf.features.journal import rows_kept
 from vmf.features.processes import Processes, join_processes
+from vmf.features.requirements import require_torch
 from vmf.features.unfinished import (
     Unfinished,
     earlier_plan,
@@ -31,6 +31,7 @@ from vmf.features.unfinished import (
     refuse_existing,
     sidecar_path,
 )
+from vmf.output import PathLike, check_output
 
 if TYPE_CHECKING:
     from torch import nn

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from difflib import get_close_matches
 from typing import Any
 
-from vmf.features.errors import FeatureError
+from vmf.errors import FeatureError
 
 _NAME = r"[A-Za-z_]\w*"
 _SPECIFICATION = re.compile(rf"{_NAME}(\.{_NAME})*:{_NAME}(\.{_NAME})*")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
-from vmf.features.errors import FeatureError
+from vmf.errors import FeatureError
 
 if TYPE_CHECKING:
     from torch import fx, nn

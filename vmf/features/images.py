@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from vmf.features.errors import FeatureError
+from vmf.errors import FeatureError
 
 if TYPE_CHECKING:
     from vmf.features.cifar10 import Split

@@ -23,7 +23,7 @@ from glob import escape
 from pathlib import Path
 from typing import Any
 
-from vmf.features.errors import FeatureError
+from vmf.errors import FeatureError
 
 
 @dataclass(frozen=True)

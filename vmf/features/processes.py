@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from vmf.features.errors import FeatureError
+from vmf.errors import FeatureError
 
 _PATIENCE = timedelta(days=30)
 """The first process waits for the slowest, however long its share takes."""

@@ -9,11 +9,11 @@ from typing import Any
 
 import torch
 
+from vmf.errors import FeatureError
 from vmf.features.backbones import Backbone, batch_norm_epsilon, stride_placement
 from vmf.features.description import AS_GIVEN
 from vmf.features.device import Device
 from vmf.features.embedding import Embedder
-from vmf.features.errors import FeatureError
 from vmf.features.geometry import Geometry
 from vmf.features.images import Images, Pixels
 

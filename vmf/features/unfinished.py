@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vmf.features.errors import FeatureError
+from vmf.errors import FeatureError
 from vmf.features.feature_file import FeatureFile
 from vmf.features.journal import (
     Done,

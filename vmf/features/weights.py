@@ -16,8 +16,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vmf.errors import FeatureError
 from vmf.features.description import read_description
-from vmf.features.errors import FeatureError
 from vmf.features.factory import near_matches
 
 if TYPE_CHECKING:

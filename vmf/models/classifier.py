@@ -13,14 +13,15 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
-from vmf.estimation import ConjugatePrior, DegenerateFitError, Estimator, SufficientStatistics
-from vmf.models.arrays import beside, to_numpy
+from vmf.arrays.blocks import DirectionRows
+from vmf.arrays.libraries import beside, to_numpy
+from vmf.distribution.components import evaluate, log_expected_likelihood, plug_in_densities
+from vmf.errors import DegenerateFitError
+from vmf.estimation import ConjugatePrior, Estimator, SufficientStatistics
 from vmf.models.concentrations import Concentrations
-from vmf.models.densities import evaluate, log_expected_likelihood, plug_in_densities
 from vmf.models.input import direction_rows, enough_rows, row_weights
 from vmf.models.labelled import labelled_statistics
 from vmf.models.posterior import DirectionModel, ZeroRows, of_each_row
-from vmf.models.rows import DirectionRows
 
 Vector = npt.NDArray[np.float64]
 Matrix = npt.NDArray[np.float64]

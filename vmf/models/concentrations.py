@@ -9,13 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vmf.estimation import (
-    ConjugatePrior,
-    DegenerateFitError,
-    Estimator,
-    SufficientStatistics,
-    fit_concentration,
-)
+from vmf.errors import DegenerateFitError
+from vmf.estimation import ConjugatePrior, Estimator, SufficientStatistics, fit_concentration
 from vmf.estimation.concentration import check_estimator_name
 from vmf.estimation.pooled import pooled_concentration
 

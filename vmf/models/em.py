@@ -17,12 +17,12 @@ import numpy as np
 import numpy.typing as npt
 
 from vmf import special
+from vmf.arrays.blocks import DirectionRows
+from vmf.distribution.components import Directions
 from vmf.estimation import SufficientStatistics
 from vmf.models.concentrations import Concentrations
-from vmf.models.densities import Directions
 from vmf.models.expectation import Assignment, Pass, Precision, expectation
 from vmf.models.labelled import labelled_statistics
-from vmf.models.rows import DirectionRows
 from vmf.models.starts import Start, start_directions
 
 Vector = npt.NDArray[np.float64]

@@ -17,10 +17,10 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from vmf.arrays.blocks import Block, DirectionRows
+from vmf.arrays.libraries import beside, cast, dtype_name, namespace, to_numpy
+from vmf.distribution.components import Directions, one_minus_cosines
 from vmf.estimation.statistics import SufficientStatistics
-from vmf.models.arrays import beside, cast, dtype_name, namespace, to_numpy
-from vmf.models.densities import Directions, one_minus_cosines
-from vmf.models.rows import Block, DirectionRows
 
 Vector = npt.NDArray[np.float64]
 Assignment = Literal["soft", "hard", "stochastic"]

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from vmf import __version__
-from vmf.embeddings.atomic_output import PathLike
+from vmf.distribution.model import Model, load_model, save_model
 from vmf.estimation import SufficientStatistics, concentration_standard_error
-from vmf.model_file import Model, load_model, save_model
 from vmf.models.classifier import VMFClassifier
 from vmf.models.mixture import VMFDensity, VMFMixture
+from vmf.output import PathLike
+from vmf.version import __version__
 
 
 def save(estimator: VMFClassifier | VMFMixture, path: PathLike) -> None:
@@ -29,7 +29,7 @@ def save(estimator: VMFClassifier | VMFMixture, path: PathLike) -> None:
         For what the file has no place for: weights or priors other than the shares of the rows, a prior of one's own,
         predictive densities, and components without rows.
     EmbeddingError, OSError
-        See `vmf.model_file.save_model`.
+        See `vmf.distribution.model.save_model`.
     """
     save_model(as_model(estimator), path)
 
@@ -51,7 +51,7 @@ def load(
     Raises
     ------
     ModelFileError
-        See `vmf.model_file.load_model`.
+        See `vmf.distribution.model.load_model`.
     """
     model = load_model(path)
     mode, estimator = _mode(model)

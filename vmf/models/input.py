@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils.validation import validate_data
 
+from vmf.arrays.blocks import DirectionRows
+from vmf.arrays.libraries import dtype_name, is_dask, namespace, to_numpy
+from vmf.arrays.rows import as_weights
 from vmf.embeddings.embedding_file import EmbeddingFile
-from vmf.estimation import DegenerateFitError
-from vmf.estimation.rows import as_weights, is_dask
-from vmf.models.arrays import dtype_name, namespace, to_numpy
+from vmf.errors import DegenerateFitError
 from vmf.models.concentrations import Concentrations
-from vmf.models.file_rows import FileRows
-from vmf.models.rows import DirectionRows
+from vmf.passes.file_rows import FileRows
 
 _FLOATS = ("float16", "bfloat16", "float32", "float64")
 
@@ -71,7 +71,7 @@ def _check_features(estimator: Any, X: Any, reset: bool) -> None:
 def _read(estimator: Any, X: Any) -> DirectionRows:
     kind = DirectionRows
     if is_dask(X):
-        from vmf.cluster.direction_rows import SpreadRows as kind
+        from vmf.arrays.dask_directions import SpreadRows as kind
     return _told_of_zero_rows(kind(X, zero_rows_allowed=estimator.zero_rows == "skip"))
 
 

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from vmf.arrays.blocks import DirectionRows
+from vmf.arrays.libraries import beside, namespace, to_numpy
+from vmf.distribution.components import one_minus_cosines
 from vmf.estimation.statistics import SufficientStatistics, statistics_by_class
-from vmf.models.arrays import beside, namespace, to_numpy
-from vmf.models.densities import one_minus_cosines
 from vmf.models.expectation import merged_statistics, one_hot
-from vmf.models.rows import DirectionRows
 
 Vector = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.intp]

@@ -22,12 +22,12 @@ from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from vmf import sampling
-from vmf.distribution import VonMisesFisher
+from vmf.arrays.blocks import DirectionRows
+from vmf.arrays.libraries import beside
+from vmf.distribution import VonMisesFisher, sampling
+from vmf.distribution.components import plug_in_densities
 from vmf.estimation import ConjugatePrior, Estimator, SufficientStatistics
-from vmf.models.arrays import beside
 from vmf.models.concentrations import Concentrations
-from vmf.models.densities import plug_in_densities
 from vmf.models.em import (
     ExpectationMaximisation,
     Keep,
@@ -37,11 +37,10 @@ from vmf.models.em import (
     given_directions,
 )
 from vmf.models.expectation import Assignment
-from vmf.models.file_rows import FileRows
 from vmf.models.input import direction_rows, enough_rows, repetitions, row_weights
 from vmf.models.posterior import DirectionModel, ZeroRows, of_each_row
-from vmf.models.rows import DirectionRows
 from vmf.models.starts import STARTS
+from vmf.passes.file_rows import FileRows
 
 Vector = npt.NDArray[np.float64]
 Matrix = npt.NDArray[np.float64]
@@ -370,6 +369,17 @@ class VMFMixture(DensityMixin, DirectionModel):
                 weights / weights.sum(), mean_directions, concentrations, statistics, converged=True
             )
         )
+
+    def standing(self) -> Standing:
+        """Return where a fit by `partial_fit` stands, for `go_on_from`."""
+        state = self._state(*self.mean_directions_.shape)
+        random = check_random_state(self.random_state).get_state(legacy=True)
+        return Standing(0, state, state, None, random)
+
+    def go_on_from(self, state: State) -> None:
+        """Take over the state of `standing`; `partial_fit` goes on from there."""
+        self.n_features_in_ = int(state.mean_directions.shape[1])
+        self._keep(state)
 
     def _keep(self, state: State) -> None:
         self.weights_ = state.weights

@@ -12,11 +12,10 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from vmf.estimation.rows import is_dask
-from vmf.models.arrays import beside, namespace
-from vmf.models.densities import log_sum_exp
+from vmf.arrays.blocks import DirectionRows
+from vmf.arrays.libraries import beside, is_dask, namespace
+from vmf.distribution.components import log_sum_exp
 from vmf.models.input import direction_rows
-from vmf.models.rows import DirectionRows
 
 ZeroRows = Literal["skip", "error"]
 
@@ -28,7 +27,7 @@ def of_each_row(method: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     def of_rows(self: Any, X: Any) -> Any:
         if not is_dask(X):
             return method(self, X)
-        from vmf.cluster.arrays import mapped
+        from vmf.arrays.dask_rows import mapped
 
         return mapped(self, method.__name__, X)
 

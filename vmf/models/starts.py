@@ -17,7 +17,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from vmf.models.rows import DirectionRows
+from vmf.arrays.blocks import DirectionRows
 
 Start = Literal["k-means++", "farthest", "random"]
 STARTS = ("k-means++", "farthest", "random")

@@ -18,11 +18,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vmf.embeddings.atomic_output import PathLike, atomic_output
+from vmf.arrays.rows import OnBadRows
+from vmf.distribution.tensor_file import tensor_bytes
 from vmf.embeddings.embedding_file import EmbeddingFile
-from vmf.embeddings.errors import EmbeddingError
+from vmf.errors import EmbeddingError
 from vmf.estimation.statistics import SufficientStatistics
-from vmf.tensor_file import tensor_bytes
+from vmf.output import PathLike, atomic_output
+from vmf.passes.engine import Reading
 
 _FORMAT = "vmf-checkpoint"
 _NUMBERS = ("count", "weight", "weight2", "normalised", "skipped", "dispersion")
@@ -185,12 +187,15 @@ def file_entry(file: EmbeddingFile) -> dict[str, Any]:
     return {"name": file.path.name, "bytes": size, "changed": changed}
 
 
-def reading_settings(
-    on_bad_rows: str, column: str | None, scale: npt.ArrayLike | None, on_bad_files: str
-) -> dict[str, Any]:
+def reading_settings(reading: Reading, usual: OnBadRows = "error") -> dict[str, Any]:
     """What decides how rows are read, as JSON."""
     given = None
-    if scale is not None:
-        values = np.asarray(scale, np.float64)
+    if reading.scale is not None:
+        values = np.asarray(reading.scale, np.float64)
         given = values.item() if not values.ndim else hashlib.sha256(values.tobytes()).hexdigest()
-    return {"bad rows": on_bad_rows, "column": column, "scale": given, "bad files": on_bad_files}
+    return {
+        "bad rows": reading.on_bad_rows or usual,
+        "column": reading.column,
+        "scale": given,
+        "bad files": reading.on_bad_files,
+    }

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
-from vmf.embeddings.atomic_output import PathLike
-from vmf.embeddings.errors import EmbeddingError
+from vmf.errors import Argument, ClusterError, EmbeddingError, Part, PassStopped, PathLike
+from vmf.output import check_output
 from vmf.passes.checkpoint import differences
-from vmf.passes.stopped import PassStopped
 
 SECONDS_BETWEEN_CHECKPOINTS = 30.0
 
@@ -66,19 +65,20 @@ class Keeper(Generic[State]):
         if self._before is not None and not resume:
             raise EmbeddingError(
                 path,
-                f"holds {self._before.progress} of a fit that was not finished; go on with"
-                " --resume, or remove it",
+                f"holds {self._before.progress} of a run that was not finished; go on with ",
+                Argument("resume"),
+                ", or remove it",
             )
 
     def begin(self, plan: Mapping[str, Any]) -> State | None:
-        """The state to go on from; EmbeddingError when it belongs to another fit."""
+        """The state to go on from; EmbeddingError when it belongs to another run."""
         if self._before is None:
             return None
         changed = differences(self._before.plan, plan)
         if changed:
             raise EmbeddingError(
                 self.path,
-                f"belongs to another fit ({'; '.join(changed)}); give the same files and options,"
+                f"belongs to another run ({'; '.join(changed)}); give the same files and options,"
                 " or remove it",
             )
         return self._before
@@ -100,13 +100,30 @@ class Keeper(Generic[State]):
     def keep(self, state: State, error: BaseException) -> None:
         """Write the state because of `error`; raise one that says how to go on, where that helps."""
         self.write(state)
-        if isinstance(error, ConnectionError):
-            raise type(error)(
-                f"{error}; {state.progress} are kept in {self.path}, and the same command with"
-                " --resume goes on from there"
-            ) from error
-        if isinstance(error, (KeyboardInterrupt, SystemExit)):
-            raise PassStopped(
-                f"stopped after {state.progress}, which are kept in {self.path}; the same command"
-                " with --resume goes on from there"
-            ) from error
+        say_how_to_go_on(state.progress, self.path, error)
+
+
+def say_how_to_go_on(progress: str, path: Path, error: BaseException) -> None:
+    """Raise an error that says that `progress` is kept and how to go on, where that helps."""
+    how: tuple[Part, ...] = (Argument("resume"), " goes on from there")
+    if isinstance(error, ClusterError):
+        raise ClusterError(
+            *error.parts, f"; {progress} are kept in {path}, and the same command with ", *how
+        ) from error
+    if isinstance(error, (KeyboardInterrupt, SystemExit)):
+        raise PassStopped(
+            f"stopped after {progress}, which are kept in {path}; the same command with ", *how
+        ) from error
+
+
+def check_checkpoint(checkpoint: PathLike | None, resume: bool, others: Iterable[PathLike]) -> None:
+    """Refuse a checkpoint that cannot be written, is one of the other files, or is missing."""
+    if checkpoint is not None:
+        check_output(checkpoint, others)
+    elif resume:
+        raise EmbeddingError(
+            None,
+            Argument("resume"),
+            " needs the file to go on from: ",
+            Argument("checkpoint", "FILE"),
+        )

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from vmf.gpu import is_cupy, kernel, require_cupy
+from vmf.arrays.gpu import kernel, require_cupy
+from vmf.arrays.libraries import is_cupy
 
 _BLOCK = 256
 _BLOCKS_PER_MULTIPROCESSOR = 32

@@ -121,7 +121,7 @@ class _OnDevice:
     """CuPy on the device and the current stream of a tensor."""
 
     def __init__(self, tensor: Tensor) -> None:
-        self.cupy: Any = import_module("vmf.gpu").require_cupy()
+        self.cupy: Any = import_module("vmf.arrays.gpu").require_cupy()
         self.evaluate = import_module("vmf.special._cupy").evaluate
         stream = torch.cuda.current_stream(tensor.device)
         self._contexts = (

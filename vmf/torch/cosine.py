@@ -1,7 +1,7 @@
 """The angle to the mean direction: its draws, and their derivative in the concentration.
 
 The angle t has density proportional to g(t) = sin(t)^(p-2) exp(kappa cos t). Draws come from the
-envelope of `vmf.sampling` (Ulrich 1984, corrected by Wood 1994), all of a batch at once.
+envelope of `vmf.distribution.sampling` (Ulrich 1984, corrected by Wood 1994), all of a batch at once.
 
 The derivative of a draw is that of the inverse of its distribution function F with the
 probability held fixed (implicit reparameterisation: Figurnov, Mohamed & Mnih, NeurIPS 2018), whatever

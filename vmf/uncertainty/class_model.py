@@ -8,9 +8,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from vmf.embeddings.scoring import unit_rows
-from vmf.estimation.rows import Rows, as_rows
-from vmf.models.densities import distances
+from vmf.arrays.rows import Rows, as_rows, unit_rows
+from vmf.distribution.components import distances
 
 Vector = npt.NDArray[np.float64]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from vmf.models.densities import log_sum_exp
+from vmf.distribution.components import log_sum_exp
 from vmf.uncertainty.class_model import (
     ClassModel,
     checked_rows,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from vmf.estimation.rows import as_rows
-from vmf.models.densities import log_expected_likelihood, log_sum_exp
+from vmf.arrays.rows import as_rows
+from vmf.distribution.components import log_expected_likelihood, log_sum_exp
 from vmf.uncertainty.class_model import ClassModel, log_weights, one_minus_cosines, unit_blocks
 from vmf.uncertainty.convention import Higher, Vector, orient
 from vmf.uncertainty.uniform import checked_concentrations

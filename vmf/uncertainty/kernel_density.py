@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from vmf import special
+from vmf.arrays.rows import Rows, as_rows
+from vmf.distribution.components import log_sum_exp
 from vmf.estimation.root import find_root
-from vmf.estimation.rows import Rows, as_rows
-from vmf.models.densities import log_sum_exp
 from vmf.uncertainty.class_model import unit_blocks
 from vmf.uncertainty.convention import Higher, Vector, orient
 

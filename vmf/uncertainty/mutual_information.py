@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from vmf import special
-from vmf.models.densities import log_sum_exp
-from vmf.sampling import sample_one_minus_cosine
+from vmf.distribution.components import log_sum_exp
+from vmf.distribution.sampling import sample_one_minus_cosine
 from vmf.uncertainty.class_model import (
     ClassModel,
     log_weights,

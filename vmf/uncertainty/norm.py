@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from vmf import special
+from vmf.arrays.rows import Rows, as_rows, block_slices
 from vmf.estimation.root import find_root
-from vmf.estimation.rows import Rows, as_rows, block_slices
 from vmf.uncertainty.class_model import ClassModel, one_minus_cosines
 from vmf.uncertainty.convention import Higher, Vector, orient
 

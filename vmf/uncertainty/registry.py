@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from vmf.estimation.rows import as_rows
+from vmf.arrays.rows import as_rows
 from vmf.uncertainty import density, posterior
 from vmf.uncertainty.convention import Higher, Vector
 from vmf.uncertainty.expected_likelihood import elk_to_classes

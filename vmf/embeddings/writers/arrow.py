@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vmf.embeddings.atomic_output import PathLike
-from vmf.embeddings.errors import EmbeddingError
 from vmf.embeddings.table_output import Chunk, Column, TableLayout, TableWriter
+from vmf.errors import EmbeddingError
+from vmf.output import PathLike
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from vmf.embeddings.atomic_output import PathLike
 from vmf.embeddings.table_output import Chunk, TableLayout, TableWriter
+from vmf.output import PathLike
 
 
 class _NpyWriter:

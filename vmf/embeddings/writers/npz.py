@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from vmf.embeddings.atomic_output import PathLike
 from vmf.embeddings.table_output import Chunk, Column, TableLayout, TableWriter
 from vmf.embeddings.writers.npy import write_header
+from vmf.output import PathLike
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same rows give the same bytes
 

@@ -21,9 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vmf.embeddings.atomic_output import PathLike
-from vmf.embeddings.errors import EmbeddingError
 from vmf.embeddings.table_output import Chunk, Column, TableLayout, TableWriter
+from vmf.errors import EmbeddingError
+from vmf.output import PathLike
 
 _STORAGES = {
     "f8": "DoubleStorage", "f4": "FloatStorage", "f2": "HalfStorage", "i8": "LongStorage",

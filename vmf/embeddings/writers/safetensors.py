@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from vmf.embeddings.atomic_output import PathLike
 from vmf.embeddings.table_output import Column, TableLayout, TableWriter
 from vmf.embeddings.writers.placed import PlacedWriter, write_at
+from vmf.output import PathLike
 
 _KINDS = {"f": "F", "i": "I", "u": "U", "b": "BOOL"}
 

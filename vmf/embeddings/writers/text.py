@@ -11,9 +11,9 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, TextIO
 
-from vmf.embeddings.atomic_output import PathLike
-from vmf.embeddings.errors import EmbeddingError
 from vmf.embeddings.table_output import Chunk, TableLayout, TableWriter
+from vmf.errors import EmbeddingError
+from vmf.output import PathLike
 
 _GZIP_LEVEL = 1
 """Digits of floating-point numbers shrink by half at any level; higher ones only take longer."""

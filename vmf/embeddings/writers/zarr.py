@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vmf.embeddings.atomic_output import PathLike
-from vmf.embeddings.errors import EmbeddingError
 from vmf.embeddings.table_output import Chunk, Column, TableLayout, TableWriter
+from vmf.errors import EmbeddingError
+from vmf.output import PathLike
 
 _CHUNK_BYTES = 8 << 20
 

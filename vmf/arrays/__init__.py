@@ -1,0 +1,1 @@
+"""Rows in arrays: of which library, what a usable row is, blocks of bounded size."""

@@ -1,0 +1,1 @@
+"""Files to files: fit, score, mixture, convert, sample, evaluate."""

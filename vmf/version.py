@@ -1,0 +1,3 @@
+"""The version of the toolkit, for those that say which one made something."""
+
+__version__ = "0.1.0"
