@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import arb, point_sets
 from vmf import special
 from vmf.arrays import gpu
+from vmf.experiments import arb, point_sets
 from vmf.special._table import NAMES
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -1,6 +1,6 @@
 """Every function of vmf.special against Arb, on points drawn afresh in every run.
 
-`python -m benchmarks.accuracy` is the same measure on many more points.
+`python -m vmf.experiments.accuracy` is the same measure on many more points.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import mpmath
 import numpy as np
 import pytest
 
-from benchmarks import accuracy, arb
 from vmf import special
+from vmf.experiments import accuracy, arb
 
 POINTS = 300
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks import arb
 from vmf import special
+from vmf.experiments import arb
 
 EPS = 2.0**-52
 INF = math.inf

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from vmf.benchmarks import accuracy, point_sets
-from vmf.experiments import bessel_figures
+from vmf.experiments import accuracy, bessel_figures, point_sets
 from vmf.experiments.libraries import CALLS, SLOW, TITLES, Answers, answers, available
 
 if TYPE_CHECKING:

@@ -9,8 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vmf import _core
-from vmf.benchmarks import paper_algorithm
-from vmf.experiments import plotting
+from vmf.experiments import paper_algorithm, plotting
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

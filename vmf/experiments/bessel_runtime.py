@@ -15,11 +15,10 @@ import numpy.typing as npt
 
 from vmf import special
 from vmf.arrays.gpu import require_cupy
-from vmf.benchmarks import point_sets
-from vmf.benchmarks.speed import interleaved
 from vmf.errors import GPUUnavailableError
-from vmf.experiments import bessel_figures
+from vmf.experiments import bessel_figures, point_sets
 from vmf.experiments.libraries import CALLS, SLOW, TITLES, answers, available, warm_up
+from vmf.experiments.timing import interleaved, seconds_on_gpu
 
 if TYPE_CHECKING:
     from vmf.experiments.run_folder import RunFolder
@@ -105,13 +104,11 @@ class Stopwatch:
         return 1e9 * float(given.seconds.mean())
 
     def _on_gpu(self, name: str, v: Array, x: Array) -> float:
-        from vmf.benchmarks.gpu import seconds
-
         n = self.config.gpu_points
         order, argument = (self.gpu.resize(self.gpu.asarray(values), n) for values in (v, x))
         out = self.gpu.empty(n)
         call = getattr(special, name)
-        return 1e9 * float(seconds(self.gpu, lambda: call(order, argument, out=out))) / n
+        return 1e9 * float(seconds_on_gpu(self.gpu, lambda: call(order, argument, out=out))) / n
 
 
 def run(config: BesselRuntime, folder: RunFolder) -> None:

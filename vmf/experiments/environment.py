@@ -19,7 +19,8 @@ _CUPY_DISTRIBUTIONS = ("cupy", "cupy-cuda12x", "cupy-cuda13x")
 
 def environment() -> dict[str, Any]:
     """Names, versions and numbers, no paths; None for what is not installed or not known."""
-    from vmf.version import __version__, _core
+    from vmf import _core
+    from vmf.version import __version__
 
     return {
         "date": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),

@@ -30,7 +30,7 @@ TITLES = {
 }
 CALLS = {
     "vmf": "vmf.special.log_iv, log_kv",
-    "paper": "vmf.benchmarks.paper_algorithm.log_iv, log_kv (its formulas in NumPy, float64)",
+    "paper": "vmf.experiments.paper_algorithm.log_iv, log_kv (its formulas in NumPy, float64)",
     "scipy": "log(ive(v, x)) + x, log(kve(v, x)) - x",
     "mpmath": "log(besseli(v, x)), log(besselk(v, x)) at the default 53 bits",
     "tfp": "log_bessel_ive(v, x) + x, log_bessel_kve(v, x) - x (JAX, float64, compiled)",
@@ -66,9 +66,9 @@ def vector_functions(library: str) -> Any:
     if library == "vmf":
         return import_module("vmf.special")
     if library == "paper":
-        return import_module("vmf.benchmarks.paper_algorithm")
+        return import_module("vmf.experiments.paper_algorithm")
     if library == "scipy":
-        return import_module("vmf.benchmarks.implementations").SCIPY
+        return import_module("vmf.experiments.implementations").SCIPY
     if library == "mpmath":
         return _MPMath()
     if library == "tfp":

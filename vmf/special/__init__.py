@@ -8,7 +8,7 @@ dimension below 2) gives NaN through NumPy's `invalid` error state, so that `np.
 whether that is silent, a warning or an exception. Other types raise TypeError, shapes that do not
 broadcast ValueError.
 
-Errors are in units of eps = 2^-52 and are measured by `python -m benchmarks.accuracy`.
+Errors are in units of eps = 2^-52 and are measured by `python -m vmf.experiments.accuracy`.
 """
 
 from __future__ import annotations

@@ -7,17 +7,16 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-Points = tuple[NDArray[np.float64], NDArray[np.float64]]
+Array = NDArray[np.float64]
+Points = tuple[Array, Array]
 Draw = Callable[[np.random.Generator, int], Points]
 
 
-def log_uniform(rng: np.random.Generator, low: float, high: float, n: int) -> NDArray[np.float64]:
+def log_uniform(rng: np.random.Generator, low: float, high: float, n: int) -> Array:
     return np.exp(rng.uniform(np.log(low), np.log(high), n)).clip(low, high)
 
 
-def log_spaced_integers(
-    rng: np.random.Generator, low: int, high: int, n: int
-) -> NDArray[np.float64]:
+def log_spaced_integers(rng: np.random.Generator, low: int, high: int, n: int) -> Array:
     return np.floor(log_uniform(rng, low, high + 1, n)).clip(low, high)
 
 

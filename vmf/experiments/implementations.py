@@ -1,4 +1,4 @@
-"""The implementations that the benchmarks compare: vmf.special, SciPy, or any named object."""
+"""The implementations that are measured: vmf.special, SciPy, or any named object."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special as sc
 
-Array = NDArray[np.float64]
+from vmf.experiments.point_sets import Array
 
 
 def _scipy_log_iv(v: Array, x: Array, out: Array | None = None) -> Any:

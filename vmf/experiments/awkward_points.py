@@ -7,10 +7,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from . import arb
-from .point_sets import Points, log_uniform
-
-Array = NDArray[np.float64]
+from vmf.experiments import arb
+from vmf.experiments.point_sets import Array, Points, log_uniform
 
 
 def _neighbours(rng: np.random.Generator, x: Array, farthest: float) -> Array:

@@ -1,8 +1,8 @@
 """Errors of every function of `vmf.special` in units of 2^-52, against Arb, on fresh points.
 
-    python -m benchmarks.accuracy
-    python -m benchmarks.accuracy --functions log_iv log_kv --sets small borders --points 5000
-    python -m benchmarks.accuracy --implementation scipy --sets uniform150 small
+    python -m vmf.experiments.accuracy
+    python -m vmf.experiments.accuracy --functions log_iv log_kv --sets small borders --points 5000
+    python -m vmf.experiments.accuracy --implementation scipy --sets uniform150 small
 
 Every run draws new points from fresh entropy and prints the seed. The exit code is 1 if any error
 is above its bar, 0 if none is.
@@ -22,12 +22,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from . import arb, awkward_points, point_sets
-from .implementations import implementation
+from vmf.experiments import arb, awkward_points, point_sets
+from vmf.experiments.implementations import implementation
+from vmf.experiments.point_sets import Array
 
-Array = NDArray[np.float64]
 EPS = arb.EPS
 
 LOGARITHMS = ("log_iv", "log_kv", "log_ive", "log_kve")
@@ -132,7 +131,7 @@ class References:
 
 
 def errors_eps(computed: Array, hi: Array, lo: Array, *, relative: bool) -> Array:
-    """`benchmarks.arb.error_eps` for arrays."""
+    """`vmf.experiments.arb.error_eps` for arrays."""
     scale = np.abs(hi)
     scale = np.maximum(scale, arb.SMALLEST_NORMAL if relative else 1.0)
     with np.errstate(all="ignore"):
@@ -248,7 +247,7 @@ def markdown(rows: list[Row], seed: int) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.accuracy", description=__doc__.split("\n\n")[0]
+        prog="python -m vmf.experiments.accuracy", description=__doc__.split("\n\n")[0]
     )
     parser.add_argument("--functions", nargs="+", choices=FUNCTIONS, default=list(FUNCTIONS),
                         metavar="NAME")  # fmt: skip

@@ -102,9 +102,10 @@ def _large_order(v: Array, x: Array, terms: int, kind: str) -> Array:
     for u in _debye_polynomials()[1 : terms + 1]:
         power = power * sign / v
         total = total + np.polynomial.polynomial.polyval(t, u) * power
-    if kind == "i":
-        return v * eta - 0.5 * np.log(2 * np.pi * v) - 0.5 * np.log(s) + np.log(total)
-    return -v * eta + 0.5 * np.log(np.pi / (2 * v)) - 0.5 * np.log(s) + np.log(total)
+    exponent = v * eta if kind == "i" else -v * eta
+    front = -0.5 * np.log(2 * np.pi * v) if kind == "i" else 0.5 * np.log(np.pi / (2 * v))
+    found: Array = exponent + front - 0.5 * np.log(s) + np.log(total)
+    return found
 
 
 @lru_cache(maxsize=1)
@@ -147,7 +148,7 @@ def _integral(v: Array, x: Array) -> Array:
     below = np.log(beta) - s + (order - 0.5) * np.log(2 * argument + s) + (_ROTHWELL - 1) * log_u
     above = -1 / u - (2 * order + 1) * log_u + (order - 0.5) * np.log1p(2 * argument * u)
     logs = np.logaddexp(below, above) + np.log(weights / (3 * _INTERVALS))
-    front = 0.5 * math.log(math.pi) - v * np.log(2 * x) - x - gammaln(v + 0.5)
+    front: Array = 0.5 * math.log(math.pi) - v * np.log(2 * x) - x - gammaln(v + 0.5)
     return front + _log_sum(logs)
 
 
