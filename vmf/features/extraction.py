@@ -18,8 +18,9 @@ import numpy.typing as npt
 
 from vmf.embeddings.labels import label_file, read_labels
 from vmf.errors import FeatureError
-from vmf.features.images import Images, open_images
+from vmf.features.images import Images
 from vmf.features.journal import rows_kept
+from vmf.features.open_images import open_images
 from vmf.features.processes import Processes, join_processes
 from vmf.features.requirements import require_torch
 from vmf.features.unfinished import (
