@@ -7,6 +7,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from vmf._core import region
 from vmf.experiments import arb
 from vmf.experiments.point_sets import Array, Points, log_uniform
 
@@ -53,11 +54,8 @@ def borders(name: str, rng: np.random.Generator, n: int) -> Points | None:
     extension does not tell.
     """
     try:
-        from vmf import _core
-
-        region = _core.region
         region(name, np.ones(1), np.ones(1))
-    except (ImportError, AttributeError, ValueError, KeyError):
+    except (ValueError, KeyError):
         return None
     of_dimension = name in arb.DIMENSION_FUNCTIONS
     lowest = 2.0 if of_dimension else 1e-3

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from vmf import _core
+from vmf._core import region
 from vmf.experiments import paper_algorithm, plotting
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def region_map(name: str, section: ErrorMap) -> Figure:
         np.sqrt(grid.arguments[1:] * grid.arguments[:-1]),
         indexing="ij",
     )
-    ours = np.asarray(_core.region(name, v.ravel(), x.ravel())).reshape(v.shape)
+    ours = np.asarray(region(name, v.ravel(), x.ravel())).reshape(v.shape)
     theirs = paper_algorithm.expression(v, x)
     paper_names = {
         code: _PAPER_NAMES.get(key, _PAPER_FALLBACK[name])

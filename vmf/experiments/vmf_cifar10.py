@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from vmf import VonMisesFisher, special
+from vmf import special
+from vmf.distribution import VonMisesFisher
 from vmf.distribution.model import load_model
 from vmf.embeddings import open_embeddings
 from vmf.estimation import SufficientStatistics, fit, statistics_by_class
