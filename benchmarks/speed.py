@@ -26,6 +26,7 @@ from benchmarks.operations import operations, peak_gflops
 from vmf.experiments import point_sets
 from vmf.experiments.implementations import SCIPY, implementation
 from vmf.experiments.timing import interleaved, nanoseconds, writing_to
+from vmf.special._table import NAMES, TABLE
 
 MEDIAN_BAR, LEAST_BAR, FIXED_ORDER_BAR = 30.0, 8.0, 40.0
 BARRED = ("log_iv", "log_kv")
@@ -33,16 +34,9 @@ FIXED_ORDER_DIMENSIONS = (64, 512, 2048, 8192, 32768)
 CELL_ORDERS = np.logspace(-2, 6, 9)
 CELL_ARGUMENTS = np.logspace(-3, 7, 9)
 
-OF_ORDER = (
-    "log_iv", "log_kv", "log_ive", "log_kve", "iv_ratio", "iv_ratio_c", "kv_ratio",
-    "log_iv_dx", "log_iv_dv", "log_kv_dx", "log_kv_dv",
-)  # fmt: skip
-OF_DIMENSION = (
-    "log_normalizer", "log_normalizer_e", "mean_resultant_length", "mean_resultant_length_c",
-    "mean_resultant_length_dkappa", "entropy",
-)  # fmt: skip
-INVERSES = ("concentration", "concentration_c")
-FUNCTIONS = (*OF_ORDER, *OF_DIMENSION, *INVERSES)
+INVERSES = tuple(entry.name for entry in TABLE if "rbar" in entry.second)
+OF_DIMENSION = tuple(e.name for e in TABLE if e.first == "dim" and e.name not in INVERSES)
+FUNCTIONS = NAMES
 
 
 def fixed_order(p: int) -> point_sets.Draw:

@@ -17,6 +17,7 @@ import multiprocessing
 import secrets
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -29,56 +30,66 @@ from vmf.experiments.point_sets import Array
 
 EPS = arb.EPS
 
-LOGARITHMS = ("log_iv", "log_kv", "log_ive", "log_kve")
-DERIVATIVES = ("log_iv_dx", "log_iv_dv", "log_kv_dx", "log_kv_dv")
-RATIOS = ("iv_ratio", "iv_ratio_c", "kv_ratio")
 OF_DIMENSION = arb.DIMENSION_FUNCTIONS
 INVERSES = ("concentration", "concentration_c")
-FUNCTIONS = (*LOGARITHMS, *RATIOS, *DERIVATIVES, *OF_DIMENSION, *INVERSES)
+
+_RANGE_SETS = tuple(point_sets.RANGES)
+SETS = (*_RANGE_SETS, "zero_order", "zeros_i", "zeros_k", "borders", "ratio", "dimensions",
+        "concentration")  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Bar:
-    """Largest permitted error in eps, relative to the value or to max(1, |value|).
+    """Largest permitted error in eps, relative to the value or to max(1, |value|), and where.
 
     `always_relative` bounds the error relative to the value besides, next to its zeros too.
     """
 
     limit: float
+    sets: tuple[str, ...]
     relative: bool
     always_relative: float = math.inf
 
 
-BARS: dict[str, Bar] = {
-    **{name: Bar(4, relative=False, always_relative=8) for name in LOGARITHMS},
-    "iv_ratio": Bar(4, relative=True),
-    "iv_ratio_c": Bar(4, relative=True),
-    "kv_ratio": Bar(5, relative=True),
-    **{name: Bar(16, relative=False) for name in DERIVATIVES},
-    "log_normalizer": Bar(4, relative=False, always_relative=8),
-    "log_normalizer_e": Bar(4, relative=False, always_relative=8),
-    "mean_resultant_length": Bar(4, relative=True),
-    "mean_resultant_length_c": Bar(4, relative=True),
-    "mean_resultant_length_dkappa": Bar(16, relative=False),
-    "entropy": Bar(16, relative=False),
-    "concentration": Bar(4, relative=True),
-    "concentration_c": Bar(4, relative=True),
-}
-ZERO_ORDER_BAR = Bar(4, relative=True)
+def _logarithm(*sets: str) -> Bar:
+    return Bar(4, sets, relative=False, always_relative=8)
 
-_RANGE_SETS = tuple(point_sets.RANGES)
-SETS_OF: dict[str, tuple[str, ...]] = {
-    "log_iv": (*_RANGE_SETS, "zero_order", "zeros_i", "borders"),
-    "log_kv": (*_RANGE_SETS, "zeros_k", "borders"),
-    "log_ive": (*_RANGE_SETS, "borders"),
-    "log_kve": (*_RANGE_SETS, "zeros_k", "borders"),
-    **{name: ("ratio", "small", "borders") for name in RATIOS},
-    **{name: (*_RANGE_SETS, "borders") for name in DERIVATIVES},
-    **{name: ("dimensions", "borders") for name in OF_DIMENSION},
-    **{name: ("concentration",) for name in INVERSES},
+
+_RATIO_SETS = ("ratio", "small", "borders")
+_DERIVATIVE = Bar(16, (*_RANGE_SETS, "borders"), relative=False)
+_DIMENSION_SETS = ("dimensions", "borders")
+
+BARS: dict[str, Bar] = {
+    "log_iv": _logarithm(*_RANGE_SETS, "zero_order", "zeros_i", "borders"),
+    "log_kv": _logarithm(*_RANGE_SETS, "zeros_k", "borders"),
+    "log_ive": _logarithm(*_RANGE_SETS, "borders"),
+    "log_kve": _logarithm(*_RANGE_SETS, "zeros_k", "borders"),
+    "iv_ratio": Bar(4, _RATIO_SETS, relative=True),
+    "iv_ratio_c": Bar(4, _RATIO_SETS, relative=True),
+    "kv_ratio": Bar(5, _RATIO_SETS, relative=True),
+    "log_iv_dx": _DERIVATIVE,
+    "log_iv_dv": _DERIVATIVE,
+    "log_kv_dx": _DERIVATIVE,
+    "log_kv_dv": _DERIVATIVE,
+    "log_normalizer": _logarithm(*_DIMENSION_SETS),
+    "log_normalizer_e": _logarithm(*_DIMENSION_SETS),
+    "mean_resultant_length": Bar(4, _DIMENSION_SETS, relative=True),
+    "mean_resultant_length_c": Bar(4, _DIMENSION_SETS, relative=True),
+    "mean_resultant_length_dkappa": Bar(16, _DIMENSION_SETS, relative=False),
+    "entropy": Bar(16, _DIMENSION_SETS, relative=False),
+    "concentration": Bar(4, ("concentration",), relative=True),
+    "concentration_c": Bar(4, ("concentration",), relative=True),
 }
-SETS = (*_RANGE_SETS, "zero_order", "zeros_i", "zeros_k", "borders", "ratio", "dimensions",
-        "concentration")  # fmt: skip
+ZERO_ORDER_BAR = Bar(4, ("zero_order",), relative=True)
+FUNCTIONS = tuple(BARS)
+
+
+def families(points: str, functions: Sequence[str]) -> list[list[str]]:
+    """The functions that are measured on a set, those apart that take a dimension."""
+    names = [name for name in functions if points in BARS[name].sets]
+    of_dimension = [name for name in names if name in (*OF_DIMENSION, *INVERSES)]
+    of_order = [name for name in names if name not in of_dimension]
+    return [family for family in (of_dimension, of_order) if family]
 
 
 @dataclass
@@ -272,16 +283,9 @@ def main(arguments: list[str] | None = None) -> int:
     start = time.perf_counter()
     try:
         for points in options.sets:
-            names = [f for f in options.functions if f not in absent and points in SETS_OF[f]]
-            if not names:
-                continue
             # One stream a set, so that a set is the same whichever others are asked for.
             rng = np.random.default_rng([seed, SETS.index(points)])
-            families = (
-                [n for n in names if n in OF_DIMENSION or n in INVERSES],
-                [n for n in names if n not in OF_DIMENSION and n not in INVERSES],
-            )
-            for family in filter(None, families):
+            for family in families(points, [f for f in options.functions if f not in absent]):
                 for row in measure(points, family, module, rng, options.points, references):
                     rows.append(row)
                     print(_line(row), flush=True)
@@ -293,7 +297,7 @@ def main(arguments: list[str] | None = None) -> int:
         (name, points) not in measured
         for name in options.functions
         for points in options.sets
-        if points in SETS_OF[name] and name not in absent
+        if points in BARS[name].sets and name not in absent
     )
     print(
         f"{len(rows)} lines, {failed} above their bar, {skipped} skipped, {len(absent)} absent;"
