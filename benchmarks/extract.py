@@ -105,8 +105,7 @@ def speed(options: argparse.Namespace, folder: Path) -> list[Row]:
 
 def agreement(options: argparse.Namespace, folder: Path) -> list[Row]:
     """R and kappa of the same features by three paths."""
-    from vmf.experiments.feature_sets import FeatureSet
-    from vmf.experiments.feature_sets import Rows as FeatureRows
+    from vmf.experiments.feature_sets import FeatureRows, FeatureSet
     from vmf.experiments.vmf_cifar10 import agreement_rows
 
     backbone = load_backbone(options.backbone, options.weights)

@@ -10,9 +10,8 @@ from typing import get_args
 from vmf.arrays.labels import label_order
 from vmf.distribution.fitting import model_of_fits, solve
 from vmf.distribution.model import Model, load_model
-from vmf.errors import EmbeddingError
+from vmf.errors import EmbeddingError, PathLike
 from vmf.estimation import Estimator, SufficientStatistics
-from vmf.output import PathLike
 
 
 def load_models(paths: Sequence[PathLike]) -> list[Model]:

@@ -23,10 +23,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from vmf.arrays.types import FloatArray
 from vmf.distribution.tensor_file import tensor_bytes
-from vmf.errors import ModelFileError
+from vmf.errors import ModelFileError, PathLike
 from vmf.estimation.statistics import SufficientStatistics
-from vmf.output import PathLike, atomic_output, check_output
+from vmf.output import atomic_output, check_output
 
 FORMAT_VERSION = 1
 KINDS = ("classes", "components")
@@ -37,8 +38,6 @@ _LARGEST_HEADER = 64 << 20
 _VECTORS = ("mean_direction", "resultant", "resultant_lo")
 _STATISTICS = ("count", "weight", "weight2", "normalised", "skipped", "dispersion")
 _NUMBERS = ("concentration", "standard_error", *_STATISTICS)
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,9 +24,9 @@ from typing import Any
 
 import numpy as np
 
+from vmf.arrays.types import FloatArray
 from vmf.experiments import arb, awkward_points, point_sets
 from vmf.experiments.implementations import implementation
-from vmf.experiments.point_sets import Array
 
 EPS = arb.EPS
 
@@ -110,7 +110,7 @@ class Row:
     ok: bool
 
 
-def _chunk(task: tuple[tuple[str, ...], Array, Array]) -> Array:
+def _chunk(task: tuple[tuple[str, ...], FloatArray, FloatArray]) -> FloatArray:
     names, first, x = task
     out = np.empty((len(names), 2, len(x)))
     for j, (a, b) in enumerate(zip(first.tolist(), x.tolist(), strict=True)):
@@ -128,8 +128,8 @@ class References:
         self._pool = multiprocessing.get_context("spawn").Pool(jobs) if jobs > 1 else None
 
     def __call__(
-        self, names: tuple[str, ...], first: Array, x: Array
-    ) -> dict[str, tuple[Array, Array]]:
+        self, names: tuple[str, ...], first: FloatArray, x: FloatArray
+    ) -> dict[str, tuple[FloatArray, FloatArray]]:
         parts = [(names, first[i : i + 200], x[i : i + 200]) for i in range(0, len(x), 200)]
         done = self._pool.map(_chunk, parts, chunksize=1) if self._pool else map(_chunk, parts)
         table = np.concatenate(list(done), axis=2)
@@ -141,7 +141,9 @@ class References:
             self._pool.join()
 
 
-def errors_eps(computed: Array, hi: Array, lo: Array, *, relative: bool) -> Array:
+def errors_eps(
+    computed: FloatArray, hi: FloatArray, lo: FloatArray, *, relative: bool
+) -> FloatArray:
     """`vmf.experiments.arb.error_eps` for arrays."""
     scale = np.abs(hi)
     scale = np.maximum(scale, arb.SMALLEST_NORMAL if relative else 1.0)
@@ -152,8 +154,8 @@ def errors_eps(computed: Array, hi: Array, lo: Array, *, relative: bool) -> Arra
 
 
 def _row(
-    function: str, points: str, first: Array, x: Array, computed: Array,
-    truth: tuple[Array, Array], bar: Bar,
+    function: str, points: str, first: FloatArray, x: FloatArray, computed: FloatArray,
+    truth: tuple[FloatArray, FloatArray], bar: Bar,
 ) -> Row:  # fmt: skip
     hi, lo = truth
     error = errors_eps(computed, hi, lo, relative=bar.relative)
@@ -175,7 +177,7 @@ def _row(
     )
 
 
-def _values(module: Any, name: str, first: Array, x: Array) -> Array:
+def _values(module: Any, name: str, first: FloatArray, x: FloatArray) -> FloatArray:
     with np.errstate(all="ignore"):
         return np.asarray(getattr(module, name)(first, x), dtype=np.float64)
 
@@ -202,7 +204,7 @@ def measure(
     """One row a function; the functions all of an order, or all of a dimension."""
     if points == "concentration":
         return [_inverse_row(module, name, rng, n, references) for name in names]
-    drawn: list[tuple[tuple[str, ...], Array, Array]]
+    drawn: list[tuple[tuple[str, ...], FloatArray, FloatArray]]
     if points == "borders":
         drawn = []
         for name in names:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from vmf.experiments.point_sets import Array
+from vmf.arrays.types import FloatArray
 
 Function = Callable[..., Any]
 """Of two arrays and `out`: one of `vmf.special`, or a peer of it."""
@@ -41,7 +41,7 @@ def alternating(sides: Mapping[str, Callable[[], float]], repeats: int) -> dict[
     return {name: times[1:] for name, times in taken.items()}
 
 
-def nanoseconds(function: Function, v: Array, x: Array, calls: int = 1) -> float:
+def nanoseconds(function: Function, v: FloatArray, x: FloatArray, calls: int = 1) -> float:
     """Return the nanoseconds a value of some calls on the same points."""
     begin = time.perf_counter()
     for _ in range(calls):
@@ -50,7 +50,7 @@ def nanoseconds(function: Function, v: Array, x: Array, calls: int = 1) -> float
 
 
 def interleaved(
-    functions: Sequence[Function | None], v: Array, x: Array, repeats: int
+    functions: Sequence[Function | None], v: FloatArray, x: FloatArray, repeats: int
 ) -> list[float | None]:
     """Return the median nanoseconds a value of each function, the repeats alternating between them."""
     calls = []
@@ -69,7 +69,7 @@ def interleaved(
     return [float(np.median(kept)) if kept else None for kept in times]
 
 
-def writing_to(function: Function | None, out: Array) -> Function | None:
+def writing_to(function: Function | None, out: FloatArray) -> Function | None:
     """Return the function with its results written to `out`: new pages are not what is timed."""
     return None if function is None else functools.partial(function, out=out)
 

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vmf import special
+from vmf.arrays.types import FloatArray
 from vmf.distribution import VonMisesFisher
 from vmf.distribution.model import load_model
 from vmf.embeddings import open_embeddings
@@ -26,7 +27,7 @@ from vmf.estimation import SufficientStatistics, fit, statistics_by_class
 from vmf.estimation.approximations import sra
 from vmf.experiments import arb, fit_figures, peer_fits
 from vmf.experiments.cosine_model import CosineLaw, comparison
-from vmf.experiments.feature_sets import FeatureSet, Rows, check_files, feature_sets
+from vmf.experiments.feature_sets import FeatureRows, FeatureSet, check_files, feature_sets
 from vmf.experiments.libraries import installed
 from vmf.experiments.peer_fits import DENSITIES, FITS, Question
 from vmf.experiments.tables import markdown
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from vmf.experiments.run_folder import RunFolder
     from vmf.experiments.schema import VMFCifar10
 
-Array = npt.NDArray[np.float64]
 Row = dict[str, Any]
 
 _ALL = -1  # the code of "all rows" where there are no classes
@@ -60,8 +60,8 @@ class Fitted:
 class Cosines:
     """Cosines of rows to the mean direction of all rows and to those of the classes."""
 
-    whole: Array
-    classes: Array  # (rows, classes)
+    whole: FloatArray
+    classes: FloatArray  # (rows, classes)
     codes: npt.NDArray[np.int32]
 
 
@@ -162,7 +162,7 @@ def fitted_features(data: FeatureSet) -> Fitted:
     return Fitted(data, result, by_class, read - begin, solved - read)
 
 
-def cosines(fitted: Fitted, rows: Rows) -> Cosines:
+def cosines(fitted: Fitted, rows: FeatureRows) -> Cosines:
     """One pass over rows."""
     order = sorted(fitted.by_class)
     directions = np.stack(
@@ -401,6 +401,6 @@ def _log_density(p: int, kappa: float, cosine: float) -> float:
     return float(special.log_normalizer(p, kappa)) + kappa * cosine
 
 
-def _mean_density(p: int, kappa: float, cosine: Array) -> float:
+def _mean_density(p: int, kappa: float, cosine: FloatArray) -> float:
     """Mean of log C_p(kappa) + kappa cosine; NaN for no rows."""
     return _log_density(p, kappa, float(cosine.mean())) if len(cosine) else math.nan

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vmf.embeddings.labels import label_file, read_labels
-from vmf.errors import FeatureError
+from vmf.errors import FeatureError, PathLike
 from vmf.features.images import Images
 from vmf.features.journal import rows_kept
 from vmf.features.open_images import open_images
@@ -32,7 +32,7 @@ from vmf.features.unfinished import (
     refuse_existing,
     sidecar_path,
 )
-from vmf.output import PathLike, check_output
+from vmf.output import check_output
 
 if TYPE_CHECKING:
     from torch import nn
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from vmf.features.backbones import Backbone
     from vmf.features.cifar10 import Split
     from vmf.features.device import Precision
-    from vmf.features.embedding import Batch, Rows
+    from vmf.features.embedding import Batch, Launched
     from vmf.features.task import Task
 
 Progress = Callable[[int, int], None]
@@ -296,14 +296,14 @@ def _compute(
 
 def _pipeline(
     task: Task, unfinished: Unfinished, batches: Sequence[int]
-) -> Iterator[tuple[int, Batch, Rows]]:
+) -> Iterator[tuple[int, Batch, Launched]]:
     """Batches and their features; while one is computed, the next are read.
 
     A CUDA device computes in the background: the features of a batch are handed on when the next
     one has been launched, so that the device does not wait for the disk.
     """
     embedder, queue = task.embedder, iter(batches)
-    launched: deque[tuple[int, Batch, Rows]] = deque()
+    launched: deque[tuple[int, Batch, Launched]] = deque()
     lag = int(embedder.device.kind == "cuda")
     reader = ThreadPoolExecutor(1)
 
