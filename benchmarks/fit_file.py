@@ -26,6 +26,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+
 from vmf.jobs.fit import fit_files
 
 TIME_BAR, MEMORY_BAR_MB = 1.3, 500.0

@@ -8,10 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vmf.cluster import blocks, open_client
+from vmf.cluster import open_client
+from vmf.passes.engine import Reading
 
 if find_spec("distributed") is None:
     collect_ignore_glob = ["test_*.py"]
+else:
+    from vmf.cluster.runner import Spread
 
 ROWS, DIMENSION = 6000, 24
 CHUNK_BYTES = 50 * 4 * DIMENSION
@@ -43,12 +46,12 @@ def files(folder) -> list[Path]:
     return [folder / "a.npy", folder / "b.npy", folder / "c.npy"]
 
 
-@pytest.fixture
-def small_blocks(monkeypatch):
-    """Blocks of 50 rows of these files."""
-    from vmf.jobs import fit as fitting
+@pytest.fixture(scope="session")
+def runner(client):
+    """Blocks of 50 rows of these files, with `small()`."""
+    return Spread(client, CHUNK_BYTES, CHUNK_BYTES)
 
-    monkeypatch.setattr(fitting, "DEFAULT_CHUNK_BYTES", CHUNK_BYTES)
-    monkeypatch.setattr(fitting, "_LABELLED_CHUNK_BYTES", CHUNK_BYTES)
-    monkeypatch.setattr(blocks, "_SMALLEST_BLOCK", CHUNK_BYTES)
-    monkeypatch.setattr(blocks, "_LARGEST_BLOCK", CHUNK_BYTES)
+
+def small(**more) -> Reading:
+    """How files are read in chunks of 50 rows."""
+    return Reading(chunk_bytes=CHUNK_BYTES, **more)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from vmf.jobs.fit import fit_files
 
 from vmf.distribution.model import Model, load_model, save_model
 from vmf.errors import EmbeddingError
-from vmf.jobs.fit import fit_to_file, merge_to_file
+from vmf.jobs.fit import fit_files, fit_to_file, merge_to_file
 from vmf.models import VMFMixture
 from vmf.models.files import as_model
 

@@ -22,8 +22,8 @@ from vmf.jobs.mixture_checkpoint import load_mixture_checkpoint
 
 DRIVER = """
 import sys
-from vmf.passes import mixture
-mixture.Keeper.offer = lambda self, state: self.write(state())
+from vmf.passes import keeper
+keeper.Keeper.offer = lambda self, state: self.write(state())
 from vmf.cli import app
 app(sys.argv[1:], prog_name='vmf')
 """

@@ -92,7 +92,7 @@ def test_a_write_error_names_the_file_and_leaves_nothing(folder, command, there_
     if there_before and not name.endswith("checkpoint"):
         (folder / name).write_text("from before")
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    driver = "from vmf.passes import fitting as f\n"
+    driver = "from vmf.jobs import fit as f\n"
     driver += "f.fit_to_file.__kwdefaults__['seconds'] = 0.0\n" + VMF[2]
     done = subprocess.run(
         [sys.executable, "-c", driver, *arguments],

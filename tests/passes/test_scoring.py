@@ -9,10 +9,10 @@ import pytest
 
 import vmf
 from vmf.distribution.model import load_model
-from vmf.embeddings.embedding_file import EmbeddingFile
 from vmf.errors import EmbeddingError
 from vmf.jobs.fit import fit_to_file
 from vmf.jobs.score import score_to_file
+from vmf.passes.engine import Reading
 
 COUNT = 300
 
@@ -66,11 +66,12 @@ def write_ids(folder, kind: str, names: list[str]) -> str:
 @pytest.mark.parametrize(
     "kind", [".txt", ".csv", ".csv+column", ".npy", ".parquet", ".parquet+column"]
 )
-def test_ids_stand_beside_their_scores(folder, monkeypatch, output, kind):
+def test_ids_stand_beside_their_scores(folder, output, kind):
     whole = score(folder, "w.npy", paths=[folder / "x.npy"])
     names = [f"image-{'x' * (k % 7)}{k}" for k in range(COUNT)]
-    monkeypatch.setitem(EmbeddingFile.chunks.__kwdefaults__, "memory", 37 * 8 * 6)
-    found = score(folder, output, ids=write_ids(folder, kind, names))
+    found = score(
+        folder, output, ids=write_ids(folder, kind, names), reading=Reading(chunk_bytes=37 * 8 * 6)
+    )
     assert list(found) == ["id", "log_density", "cosine"]
     assert found["id"] == names
     assert found["log_density"] == whole["log_density"]
