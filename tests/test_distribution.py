@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import math
 
-import mpmath
 import numpy as np
 import pytest
-from scipy import stats
 
+from tests.libraries import library
 from vmf.distribution import VonMisesFisher
 from vmf.estimation import BadRowError, ConjugatePrior, DegenerateFitError, SufficientStatistics
+
+mpmath, stats = library("mpmath"), library("scipy.stats")
 
 
 def some_direction(dim: int, seed: int = 0) -> np.ndarray:

@@ -4,10 +4,12 @@ import math
 
 import numpy as np
 import pytest
-from scipy import stats
 
+from tests.libraries import library
 from vmf import special
 from vmf.sampling import sample, sample_chunks, sample_one_minus_cosine
+
+stats = library("scipy.stats")
 
 DRAWS = 4000
 

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from vmf.cluster import blocks, open_client
-
-if find_spec("distributed") is None:
-    collect_ignore_glob = ["test_*.py"]
 
 ROWS, DIMENSION = 6000, 24
 CHUNK_BYTES = 50 * 4 * DIMENSION

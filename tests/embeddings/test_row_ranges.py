@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from embeddings.test_formats import ROWS, WRITE, text
+from tests.embeddings.test_formats import ROWS, WRITE, text
 from vmf.embeddings import EmbeddingError, open_embeddings
 
 

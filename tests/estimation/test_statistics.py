@@ -3,13 +3,15 @@ from __future__ import annotations
 import math
 import pickle
 
-import mpmath
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.libraries import library
 from vmf.estimation import BadRowError, SufficientStatistics, statistics_by_class
+
+mpmath = library("mpmath")
 
 
 def random_rows(n: int, dim: int, seed: int = 0, pull: float = 0.0) -> np.ndarray:

@@ -6,12 +6,15 @@ import itertools
 
 import numpy as np
 import pytest
-from sklearn.metrics import average_precision_score, roc_auc_score
 
+from tests.libraries import library
 from vmf.evaluation.calibration import expected_calibration_error, reliability
 from vmf.evaluation.detection import auroc, detect, ranks
 from vmf.evaluation.metric import Metric, bootstrap
 from vmf.evaluation.selective import aurc, best_aurc, risk_coverage
+
+average_precision_score = library("sklearn.metrics").average_precision_score
+roc_auc_score = library("sklearn.metrics").roc_auc_score
 
 
 @pytest.fixture

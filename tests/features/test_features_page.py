@@ -11,9 +11,9 @@ import pytest
 
 pytest.importorskip("torchvision", reason="features need torch and torchvision")
 
-from extracting import CIFAR10_IMAGES, HERE
 from typer.testing import CliRunner
 
+from tests.features.extracting import CIFAR10_IMAGES, HERE
 from vmf.cli import app
 
 WEIGHTS = Path(os.environ.get("VMF_REAL_DATA", "")) / "resnet50_v1.safetensors"

@@ -15,8 +15,7 @@ import pytest
 
 pytest.importorskip("torchvision", reason="features need torch and torchvision")
 
-from extracting import CIFAR10_IMAGES, Output
-
+from tests.features.extracting import CIFAR10_IMAGES, Output
 from vmf import SufficientStatistics
 from vmf.features import FeatureError, extract
 

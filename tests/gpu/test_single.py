@@ -13,9 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import arb, point_sets
+from benchmarks import point_sets
+from tests.libraries import library
 from vmf import gpu, special
 from vmf.special._table import NAMES
+
+arb = library("benchmarks.arb")
 
 ROOT = Path(__file__).resolve().parents[2]
 EPS = 2.0**-23

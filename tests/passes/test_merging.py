@@ -8,8 +8,6 @@ import pytest
 from vmf.embeddings import EmbeddingError
 from vmf.embeddings.fitting import fit_files
 from vmf.model_file import Model, load_model, save_model
-from vmf.models import VMFMixture
-from vmf.models.files import as_model
 from vmf.passes.fitting import fit_to_file, merge_to_file
 
 
@@ -131,6 +129,10 @@ def test_classes_of_one_model_only_need_a_word(tmp_path, parts, rows):
 
 
 def test_mixtures_and_weighted_models_are_refused(tmp_path, parts, rows):
+    pytest.importorskip("sklearn")
+    from vmf.models import VMFMixture
+    from vmf.models.files import as_model
+
     parts("a")
     mixture = VMFMixture(2, random_state=0, tol=0.1).fit(rows)
     save_model(as_model(mixture), tmp_path / "mixture.safetensors")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import mpmath
 import numpy as np
 
+from tests.libraries import library
 from vmf import VonMisesFisher
 from vmf.embeddings.scoring import unit_rows
+
+mpmath = library("mpmath")
 
 
 class KnownModel:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.special import logsumexp
 
+from tests.libraries import library
 from vmf import VonMisesFisher, special
 from vmf.estimation import BadRowError
 from vmf.uncertainty import VMFKernelDensity
+
+logsumexp = library("scipy.special").logsumexp
 
 
 @pytest.fixture
