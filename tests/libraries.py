@@ -1,7 +1,7 @@
 """Libraries that a test may do without: where one is not installed, the tests that use it are skipped.
 
-`library` serves a module of which some tests need it; a module or folder that cannot do without
-stands in `NEEDED` or begins with `pytest.importorskip`.
+`optional`, `needs` and `needs_format` serve a module of which some tests need one; a module or folder
+that cannot do without stands in `NEEDED` or begins with `pytest.importorskip`.
 """
 
 from __future__ import annotations
@@ -13,17 +13,19 @@ from typing import Any, NoReturn
 
 import pytest
 
-_EXPERIMENTS = ("pandas", "matplotlib", "yaml", "pydantic", "scipy", "mpmath", "flint")
+EXPERIMENTS = ("pandas", "matplotlib", "yaml", "pydantic", "scipy", "mpmath", "flint")
+"""What `vmf reproduce` needs."""
 
 NEEDED = {
     "adapters": ("torch", "sklearn"),
     "cluster": ("distributed",),
     "evaluation/test_evaluate": ("sklearn",),
-    "experiments/test_bessel_accuracy": _EXPERIMENTS,
-    "experiments/test_bessel_runtime": _EXPERIMENTS,
+    "experiments/test_bessel_accuracy": EXPERIMENTS,
+    "experiments/test_bessel_runtime": EXPERIMENTS,
+    "experiments/test_configuration": ("pydantic", "yaml"),
     "experiments/test_paper_algorithm": ("flint", "scipy"),
     "experiments/test_paper_page": ("pandas", "yaml"),
-    "experiments/test_vmf_cifar10": _EXPERIMENTS,
+    "experiments/test_vmf_cifar10": EXPERIMENTS,
     "features": ("torchvision",),
     "fuzz/test_configurations": ("pydantic", "yaml"),
     "fuzz/test_soak": ("pydantic", "yaml"),
@@ -37,6 +39,13 @@ NEEDED = {
 """What all tests of a folder or module need, by its path in tests/."""
 
 _PACKAGES = {"PIL": "pillow", "flint": "python-flint", "sklearn": "scikit-learn", "yaml": "pyyaml"}
+_FORMATS = {
+    "h5py": (".h5", ".hdf5"),
+    "pyarrow": (".parquet", ".pq", ".arrow", ".feather", ".ipc"),
+    "torch": (".pt", ".pth"),
+    "zarr": (".zarr",),
+    "zstandard": (".zst",),
+}
 _OURS = ("benchmarks", "tests", "vmf")
 
 
@@ -55,6 +64,19 @@ def absent(path: Path) -> str | None:
     return None
 
 
+def needs(*names: str) -> None:
+    """Skip the test unless these modules can be imported."""
+    for name in names:
+        if find_spec(name) is None:
+            pytest.skip(reason(name))
+
+
+def needs_format(name: str) -> None:
+    """Skip the test unless the library for files of this name or ending is installed."""
+    ending = name[name.rfind(".") :]
+    needs(*(library for library, endings in _FORMATS.items() if ending in endings))
+
+
 class _Absent:
     """What a library or a part of it is where it is not installed: calling it skips the test."""
 
@@ -70,7 +92,7 @@ class _Absent:
         pytest.skip(reason(self._name))
 
 
-def library(name: str) -> Any:
+def optional(name: str) -> Any:
     """The module `name`, of a library or of ours that needs one; see `_Absent`."""
     try:
         return import_module(name)

@@ -5,11 +5,11 @@ import math
 import numpy as np
 import pytest
 
-from tests.libraries import library
+from tests.libraries import optional
 from vmf.distribution import VonMisesFisher
 from vmf.estimation import BadRowError, ConjugatePrior, DegenerateFitError, SufficientStatistics
 
-mpmath, stats = library("mpmath"), library("scipy.stats")
+mpmath, stats = optional("mpmath"), optional("scipy.stats")
 
 
 def some_direction(dim: int, seed: int = 0) -> np.ndarray:

@@ -5,11 +5,11 @@ import math
 import numpy as np
 import pytest
 
-from tests.libraries import library
+from tests.libraries import optional
 from vmf import special
 from vmf.sampling import sample, sample_chunks, sample_one_minus_cosine
 
-stats = library("scipy.stats")
+stats = optional("scipy.stats")
 
 DRAWS = 4000
 

@@ -6,6 +6,7 @@ import pickle
 import numpy as np
 import pytest
 
+from tests.libraries import needs_format
 from vmf.embeddings import (
     EmbeddingError,
     EmbeddingFile,
@@ -51,6 +52,7 @@ def test_endings_in_capitals_are_known(tmp_path):
     ],
 )
 def test_foreign_files_are_named(tmp_path, name, content, message):
+    needs_format(name)
     (tmp_path / name).write_bytes(content)
     with pytest.raises(EmbeddingError, match=message) as caught:
         open_embeddings(tmp_path / name)

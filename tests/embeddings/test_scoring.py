@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import vmf
+from tests.libraries import needs_format
 from vmf.embeddings import EmbeddingError, embedding_file
 from vmf.embeddings.fitting import fit_files, model_of_fits
 from vmf.embeddings.scoring import Scorer, score_chunk, score_file, unit_rows
@@ -94,6 +95,7 @@ def test_large_concentrations_keep_their_digits(save, tmp_path):
 
 @pytest.mark.parametrize("ending", [".csv", ".tsv", ".npy", ".parquet"])
 def test_every_output_holds_the_same_in_input_order(save, classes, tmp_path, ending, monkeypatch):
+    needs_format(ending)
     path = save("new.npy", ROWS[::7])
     score_file(classes, path, tmp_path / "whole.npy")
     monkeypatch.setitem(embedding_file.EmbeddingFile.chunks.__kwdefaults__, "memory", 200)

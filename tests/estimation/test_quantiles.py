@@ -4,11 +4,11 @@ import math
 
 import pytest
 
-from tests.libraries import library
+from tests.libraries import optional
 from vmf.estimation.quantiles import angle_quantile, log_chi_squared_quantile, log_f_quantile
 from vmf.sampling import sample_one_minus_cosine
 
-stats = library("scipy.stats")
+stats = optional("scipy.stats")
 
 
 @pytest.mark.parametrize("kappa", [0.0, 1e-9, 0.7, 30.0, 1e5, 1e12])

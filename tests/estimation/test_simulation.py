@@ -3,12 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.libraries import library
+from tests.libraries import optional
 from vmf.estimation import SufficientStatistics
 from vmf.estimation.simulation import simulate_resultants
 from vmf.sampling import sample
 
-scipy_stats = library("scipy.stats")
+scipy_stats = optional("scipy.stats")
 
 
 @pytest.mark.parametrize(("dim", "kappa", "n"), [(2, 1.0, 8), (3, 5.0, 6), (20, 10.0, 12)])

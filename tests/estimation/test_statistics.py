@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.libraries import library
+from tests.libraries import optional
 from vmf.estimation import BadRowError, SufficientStatistics, statistics_by_class
 
-mpmath = library("mpmath")
+mpmath = optional("mpmath")
 
 
 def random_rows(n: int, dim: int, seed: int = 0, pull: float = 0.0) -> np.ndarray:

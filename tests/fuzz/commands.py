@@ -115,12 +115,13 @@ def prepare(folder: Path) -> list[str]:
         "x.csv": b"x,y,z\n1,2,3\n4,5,6.5\n",
         "ids.txt": "".join(f"r{k}\n" for k in range(20)).encode(),
         "scores.npy": npy(SMALL[:, 0]),
-        "x.parquet": parquet({"id": list(range(20)), "v": SMALL.tolist()}),
         "cut.npy": npy(SMALL)[:150],
         "empty": b"",
         "text.txt": b"hello world\n",
         "c.yaml": b"experiment: nothing\n",
     }
+    if find_spec("pyarrow") is not None:
+        files["x.parquet"] = parquet({"id": list(range(20)), "v": SMALL.tolist()})
     for name, content in files.items():
         (folder / name).write_bytes(content)
     (folder / "folder").mkdir()

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 
 from benchmarks import point_sets
-from tests.libraries import library
+from tests.libraries import needs, optional
 from vmf import gpu, special
 from vmf.special._table import NAMES
 
-arb = library("benchmarks.arb")
+arb = optional("benchmarks.arb")
 
 ROOT = Path(__file__).resolve().parents[2]
 EPS = 2.0**-23
@@ -160,6 +160,7 @@ def test_only_rare_points_take_the_double_path(library: ctypes.CDLL, name: str) 
 
 
 def test_regenerating_the_tables_changes_nothing() -> None:
+    needs("flint")
     generator = ROOT / "scripts" / "generate_single_coefficients.py"
     checked = subprocess.run(
         [sys.executable, str(generator), "--check"], capture_output=True, text=True, check=False

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.libraries import library
+from tests.libraries import optional
 from vmf import _random
 
-stats = library("scipy.stats")
+stats = optional("scipy.stats")
 
 SETS = _random.instruction_sets()
 TYPES = [np.float32, np.float64]

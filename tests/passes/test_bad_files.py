@@ -188,5 +188,6 @@ def test_the_command_line_reports_them(folder, tmp_path):
         ["score", output, str(folder), "-o", str(tmp_path / "s.csv"), "--on-bad-files", "skip"],
     )
     assert "left out: " in scored.output
+    pytest.importorskip("distributed")
     refused = CliRunner().invoke(app, [*command, "--workers", "1"])
     assert "is for one process" in refused.output

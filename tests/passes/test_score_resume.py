@@ -11,6 +11,7 @@ import time
 import numpy as np
 import pytest
 
+from tests.libraries import needs_format
 from vmf.embeddings import EmbeddingError
 from vmf.embeddings.fitting import fit_files
 from vmf.model_file import save_model
@@ -72,6 +73,7 @@ def stop_after(rows):
 
 @pytest.mark.parametrize("output", ["s.csv", "s.npy", "s.parquet"])
 def test_stopped_and_gone_on_with_it_is_the_same_table(folder, output):
+    needs_format(output)
     folder, model = folder
     whole = score(folder, model, "whole." + output, checkpoint=None, resume=False)
     for rows in (20, 500, 1120, 2990):
@@ -180,6 +182,7 @@ def test_files_that_were_left_out_stay_so(folder):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends signals")
 def test_killed_at_random_moments_it_ends_with_the_same_bytes(folder):
+    needs_format(".parquet")
     folder, model = folder
     score(folder, model, "whole.parquet", checkpoint=None, resume=False)
     arguments = [

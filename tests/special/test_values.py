@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.libraries import library
+from tests.libraries import optional
 from vmf import special
 
-mpmath, arb = library("mpmath"), library("benchmarks.arb")
+mpmath, arb = optional("mpmath"), optional("benchmarks.arb")
 
 EPS = 2.0**-52
 INF = math.inf

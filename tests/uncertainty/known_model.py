@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from tests.libraries import library
+from tests.libraries import optional
 from vmf import VonMisesFisher
 from vmf.embeddings.scoring import unit_rows
 
-mpmath = library("mpmath")
+mpmath = optional("mpmath")
 
 
 class KnownModel:

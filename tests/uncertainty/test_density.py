@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.libraries import library
+from tests.libraries import optional
 from tests.uncertainty.known_model import KnownModel, log_normalizer
 from vmf import uncertainty
 from vmf.estimation import BadRowError
 
-mpmath, scipy_special = library("mpmath"), library("scipy.special")
+mpmath, scipy_special = optional("mpmath"), optional("scipy.special")
 
 
 def joint(model, X):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.libraries import library
+from tests.libraries import optional
 from tests.uncertainty.known_model import KnownModel
 from vmf import VonMisesFisher, special
 from vmf.uncertainty import entropy, mutual_information
 
-entr, log_softmax = library("scipy.special").entr, library("scipy.special").log_softmax
+entr, log_softmax = optional("scipy.special").entr, optional("scipy.special").log_softmax
 
 
 def by_whole_draws(model, X, draws, seed):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.libraries import library
+from tests.libraries import optional
 from tests.uncertainty.known_model import log_normalizer
 from vmf import VonMisesFisher
 from vmf.uncertainty import kl_to_uniform
 
-mpmath = library("mpmath")
+mpmath = optional("mpmath")
 
 
 @pytest.mark.parametrize("dimension", [2, 3, 50, 2048])
