@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from enum import Enum
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -105,11 +106,16 @@ def mixture(
     from vmf.cli.progress import progress_bar, stored_bytes
     from vmf.cli.report import LEVEL, model_as_json, print_json, print_model
     from vmf.cluster import open_client
+    from vmf.embeddings import EmbeddingError
     from vmf.embeddings.memory_budget import MemoryBudget
     from vmf.embeddings.scale import read_scale
     from vmf.model_summary import cautions, summarize
     from vmf.passes.mixture import fit_mixture_to_file
 
+    if find_spec("sklearn") is None:
+        raise EmbeddingError(
+            None, "a mixture needs scikit-learn: pip install 'vmf-toolkit[models]'"
+        )
     with (
         open_client(cluster, workers) as client,
         progress_bar("fitting", wanted=not quiet, size=stored_bytes(files)) as progress,
