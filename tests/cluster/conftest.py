@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +9,6 @@ import pytest
 
 from vmf.cluster import open_client
 from vmf.passes.engine import Reading
-
-if find_spec("distributed") is None:
-    collect_ignore_glob = ["test_*.py"]
-else:
-    from vmf.cluster.runner import Spread
 
 ROWS, DIMENSION = 6000, 24
 CHUNK_BYTES = 50 * 4 * DIMENSION
@@ -49,6 +43,8 @@ def files(folder) -> list[Path]:
 @pytest.fixture(scope="session")
 def runner(client):
     """Blocks of 50 rows of these files, with `small()`."""
+    from vmf.cluster.runner import Spread
+
     return Spread(client, CHUNK_BYTES, CHUNK_BYTES)
 
 

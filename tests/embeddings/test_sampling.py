@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import vmf
+from tests.libraries import needs_format
 from vmf.embeddings import open_embeddings
 from vmf.embeddings.labels import read_labels
 from vmf.errors import EmbeddingError
@@ -57,6 +58,7 @@ def test_a_seed_repeats_the_rows_and_is_reported(single, tmp_path):
 
 @pytest.mark.parametrize("ending", [".csv", ".tsv", ".parquet"])
 def test_every_format_holds_the_same_rows_and_their_classes(classes, tmp_path, ending):
+    needs_format(ending)
     sample_to_file(classes, 200, tmp_path / "d.npy", seed=3)
     path = tmp_path / f"d{ending}"
     sample_to_file(classes, 200, path, seed=3)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import vmf
+from tests.libraries import needs_format
 from vmf.arrays.rows import unit_rows
 from vmf.distribution.fitting import model_of_fits
 from vmf.distribution.scoring import Scorer, score_chunk
@@ -98,6 +99,7 @@ def test_large_concentrations_keep_their_digits(save, tmp_path):
 
 @pytest.mark.parametrize("ending", [".csv", ".tsv", ".npy", ".parquet"])
 def test_every_output_holds_the_same_in_input_order(save, classes, tmp_path, ending):
+    needs_format(ending)
     path = save("new.npy", ROWS[::7])
     score_to_file(classes, [path], tmp_path / "whole.npy")
     score_to_file(classes, [path], tmp_path / f"s{ending}", reading=Reading(chunk_bytes=200))

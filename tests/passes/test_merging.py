@@ -130,6 +130,8 @@ def test_classes_of_one_model_only_need_a_word(tmp_path, parts, rows):
 
 
 def test_mixtures_and_weighted_models_are_refused(tmp_path, parts, rows):
+    pytest.importorskip("sklearn")
+
     parts("a")
     mixture = VMFMixture(2, random_state=0, tol=0.1).fit(rows)
     save_model(as_model(mixture), tmp_path / "mixture.safetensors")

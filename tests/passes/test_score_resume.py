@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tests.libraries import needs_format
 from vmf.distribution.model import save_model
 from vmf.errors import EmbeddingError, PassStopped
 from vmf.jobs.fit import fit_files
@@ -77,6 +78,7 @@ def stop_after(rows):
 
 @pytest.mark.parametrize("output", ["s.csv", "s.npy", "s.parquet"])
 def test_stopped_and_gone_on_with_it_is_the_same_table(folder, output):
+    needs_format(output)
     folder, model = folder
     whole = score(folder, model, "whole." + output, checkpoint=None, resume=False)
     for rows in (20, 500, 1120, 2990):
@@ -186,6 +188,7 @@ def test_files_that_were_left_out_stay_so(folder):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends signals")
 def test_killed_at_random_moments_it_ends_with_the_same_bytes(folder):
+    needs_format(".parquet")
     folder, model = folder
     score(folder, model, "whole.parquet", checkpoint=None, resume=False)
     arguments = [

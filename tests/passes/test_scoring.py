@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import vmf
+from tests.libraries import needs_format
 from vmf.distribution.model import load_model
 from vmf.errors import EmbeddingError
 from vmf.jobs.fit import fit_to_file
@@ -67,6 +68,7 @@ def write_ids(folder, kind: str, names: list[str]) -> str:
     "kind", [".txt", ".csv", ".csv+column", ".npy", ".parquet", ".parquet+column"]
 )
 def test_ids_stand_beside_their_scores(folder, output, kind):
+    needs_format(output)
     whole = score(folder, "w.npy", paths=[folder / "x.npy"])
     names = [f"image-{'x' * (k % 7)}{k}" for k in range(COUNT)]
     found = score(
@@ -79,12 +81,14 @@ def test_ids_stand_beside_their_scores(folder, output, kind):
 
 @pytest.mark.parametrize("output", ["s.csv", "s.npy", "s.parquet"])
 def test_without_ids_rows_are_numbered_over_all_files(folder, output):
+    needs_format(output)
     found = score(folder, output)
     assert [int(k) for k in found["id"]] == list(range(COUNT))
 
 
 @pytest.mark.parametrize("kind", [".npy", ".parquet"])
 def test_whole_numbers_stay_whole_numbers(folder, kind):
+    needs_format(".parquet")
     numbers = [10**15 + 7 * k for k in range(COUNT)]
     assert score(folder, "s.npy", ids=write_ids(folder, kind, numbers))["id"] == numbers
     assert score(folder, "s.parquet", ids=write_ids(folder, kind, numbers))["id"] == numbers
