@@ -198,6 +198,7 @@ def test_a_scheduler_that_dies_leaves_a_checkpoint_to_go_on_from(folder, files, 
         folder / "m.safetensors",
         checkpoint=keep,
         resume=True,
+        reading=small(),
         progress=lambda done, total: seen.append(done),
     )
     assert numbers(found) == numbers(here)
