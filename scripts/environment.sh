@@ -1,4 +1,4 @@
-# For scripts/test and scripts/demo: a virtual environment of a Python new enough.
+# For the scripts beside it: a virtual environment of a Python new enough.
 
 is_new_enough() {
     "$1" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null

@@ -2,14 +2,15 @@ from __future__ import annotations
 
 import math
 
-import mpmath
 import numpy as np
 import pytest
-from scipy import stats
 
+from tests.libraries import optional
 from vmf.distribution import VonMisesFisher
 from vmf.errors import BadRowError, DegenerateFitError
 from vmf.estimation import ConjugatePrior, SufficientStatistics
+
+mpmath, stats = optional("mpmath"), optional("scipy.stats")
 
 
 def some_direction(dim: int, seed: int = 0) -> np.ndarray:

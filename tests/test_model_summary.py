@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from vmf.jobs.fit import fit_files
 
 import vmf
 from vmf.distribution.summary import cautions, summarize
 from vmf.estimation import concentration_interval, mean_direction_interval
+from vmf.jobs.fit import fit_files
 
 RNG = np.random.default_rng(0)
 

@@ -4,10 +4,12 @@ import math
 
 import numpy as np
 import pytest
-from scipy import stats
 
+from tests.libraries import optional
 from vmf import special
 from vmf.distribution.sampling import sample, sample_chunks, sample_one_minus_cosine
+
+stats = optional("scipy.stats")
 
 DRAWS = 4000
 

@@ -10,6 +10,7 @@ what they are worth. Everything but the version is imported at first use.
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from vmf.version import __version__
@@ -18,6 +19,24 @@ if TYPE_CHECKING:
     from vmf import embeddings, estimation, evaluation, models, special, uncertainty
     from vmf.distribution import VonMisesFisher
     from vmf.estimation.statistics import SufficientStatistics
+
+# Nothing here works without the extension. It is only looked for: loading it would load NumPy.
+if find_spec("vmf._core") is None:
+    from pathlib import Path
+
+    _folder = Path(__file__).resolve().parent
+    if (_folder.parent / "pyproject.toml").is_file():
+        # Python looks in the working directory first: this hides the package that is installed.
+        _what = (
+            f"{_folder} is the source tree of vmf-toolkit, not the installed package: run from another folder,"
+            f" or install it in place with: pip install -e {_folder.parent}"
+        )
+    else:
+        _what = (
+            f"{_folder} lacks the compiled extension of vmf-toolkit for this Python: install it again with"
+            " pip install --force-reinstall vmf-toolkit"
+        )
+    raise ImportError(_what)
 
 __all__ = [
     "SufficientStatistics",

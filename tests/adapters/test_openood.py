@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from labelled_features import CLASSES, P, features
 from sklearn.metrics import roc_auc_score
 
+from tests.adapters.labelled_features import CLASSES, P, features
 from vmf.adapters.openood import VMFPostprocessor
 from vmf.models import VMFClassifier
 

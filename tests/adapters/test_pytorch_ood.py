@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 import torch
-from labelled_features import CLASSES, P, features
 from torch.utils.data import ConcatDataset, DataLoader, TensorDataset
+
+from tests.adapters.labelled_features import CLASSES, P, features
 
 pytest.importorskip("pytorch_ood")
 

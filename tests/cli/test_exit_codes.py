@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import vmf
+from tests.libraries import needs_format
 from vmf.cli import exit_codes
 from vmf.jobs import fit as fitting
 
@@ -90,6 +91,7 @@ def start_long_draw(folder, ending: str) -> subprocess.Popen:
     [(signal.SIGINT, exit_codes.INTERRUPTED), (signal.SIGTERM, exit_codes.TERMINATED)],
 )
 def test_a_signal_ends_it_and_leaves_nothing(folder, number, code, ending):
+    needs_format(ending)
     before = folder.names()
     process = start_long_draw(folder, ending)
     process.send_signal(number)

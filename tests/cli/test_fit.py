@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import vmf
+from tests.libraries import needs_format
 from vmf.distribution.model import load_model
 from vmf.estimation import concentration_interval, fit
 
@@ -168,6 +169,7 @@ BAD_FILES = {
 
 @pytest.mark.parametrize("name", BAD_FILES)
 def test_bad_files(folder, name):
+    needs_format(name)
     make, message = BAD_FILES[name]
     make(folder / name)
     said = folder.refused(message, "fit", folder / name, "-o", folder / "n.safetensors")

@@ -111,6 +111,10 @@ def test_options_that_do_not_go_together(folder):
     arguments = ["fit", folder / "x.npy", "-o", folder / "n.safetensors"]
     folder.refused("--resume needs the file to go on from", *arguments, "--resume")
     folder.refused("--new-classes needs the model to add to", *arguments, "--new-classes")
+
+
+def test_a_url_of_nothing(folder):
+    pytest.importorskip("fsspec")
     folder.refused("does not exist", "fit", "memory://none.npy", "-o", folder / "n.safetensors")
 
 

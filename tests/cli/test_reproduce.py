@@ -5,8 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 
+from tests.libraries import EXPERIMENTS, needs
+
 
 def test_wrong_input_is_one_line_and_leaves_nothing(folder):
+    needs(*EXPERIMENTS)
     out = ("-o", folder / "results")
     folder.refused("there is no experiment 'nothing'", "reproduce", "nothing", *out)
     folder.refused(
@@ -18,6 +21,7 @@ def test_wrong_input_is_one_line_and_leaves_nothing(folder):
 
 
 def test_prints_the_folder_on_stdout_and_progress_on_stderr(folder):
+    needs(*EXPERIMENTS)
     settings = [
         "points=5", "libraries=[vmf]", "ranges=[small]", "map.cells=4", "map.libraries=[vmf]",
         "processes=1",

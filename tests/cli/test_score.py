@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 
 import vmf
+from tests.libraries import needs_format
 from vmf.distribution.model import load_model
 
 
 @pytest.mark.parametrize("name", ["s.csv", "s.tsv", "s.npy", "s.parquet"])
 def test_scores_of_every_format(folder, rows, name):
+    needs_format(name)
     folder.run("score", folder / "m.safetensors", folder / "x.npy", "-o", folder / name)
     model = load_model(folder / "m.safetensors")
     expected = vmf.VonMisesFisher(model.mean_direction[0], model.concentration[0]).logpdf(rows)

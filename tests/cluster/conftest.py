@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from vmf.cluster import blocks, open_client
-
-if find_spec("distributed") is None:
-    collect_ignore_glob = ["test_*.py"]
+from vmf.cluster import open_client
+from vmf.passes.engine import Reading
 
 ROWS, DIMENSION = 6000, 24
 CHUNK_BYTES = 50 * 4 * DIMENSION
@@ -43,12 +40,14 @@ def files(folder) -> list[Path]:
     return [folder / "a.npy", folder / "b.npy", folder / "c.npy"]
 
 
-@pytest.fixture
-def small_blocks(monkeypatch):
-    """Blocks of 50 rows of these files."""
-    from vmf.jobs import fit as fitting
+@pytest.fixture(scope="session")
+def runner(client):
+    """Blocks of 50 rows of these files, with `small()`."""
+    from vmf.cluster.runner import Spread
 
-    monkeypatch.setattr(fitting, "DEFAULT_CHUNK_BYTES", CHUNK_BYTES)
-    monkeypatch.setattr(fitting, "_LABELLED_CHUNK_BYTES", CHUNK_BYTES)
-    monkeypatch.setattr(blocks, "_SMALLEST_BLOCK", CHUNK_BYTES)
-    monkeypatch.setattr(blocks, "_LARGEST_BLOCK", CHUNK_BYTES)
+    return Spread(client, CHUNK_BYTES, CHUNK_BYTES)
+
+
+def small(**more) -> Reading:
+    """How files are read in chunks of 50 rows."""
+    return Reading(chunk_bytes=CHUNK_BYTES, **more)

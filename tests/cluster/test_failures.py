@@ -14,9 +14,8 @@ from pathlib import Path
 
 import dask
 import pytest
-from vmf.jobs.fit import fit_files
 
-from tests.cluster.conftest import CHUNK_BYTES
+from tests.cluster.conftest import CHUNK_BYTES, small
 from tests.passes.test_merging import numbers
 from vmf.cluster import open_client
 from vmf.cluster.blocks import Block
@@ -26,7 +25,7 @@ from vmf.distribution.model import load_model
 from vmf.embeddings.opening import open_files
 from vmf.errors import ClusterError, EmbeddingError
 from vmf.jobs import fit as fitting
-from vmf.jobs.fit import fit_to_file
+from vmf.jobs.fit import fit_files, fit_to_file
 from vmf.jobs.score import score_to_file
 from vmf.passes.checkpoint import load_checkpoint
 
@@ -35,15 +34,15 @@ ROOT = Path(__file__).parents[2]
 # A fit in blocks of as many bytes as the first argument says, with a checkpoint after each.
 DRIVER = """
 import sys
-from vmf.cluster import blocks
-from vmf.embeddings import fitting as reading
-from vmf.passes import fitting
+from vmf.cluster import runner
+from vmf.passes import engine, keeper
 
 if __name__ == "__main__":
     size = int(sys.argv[1])
-    reading.DEFAULT_CHUNK_BYTES = reading._LABELLED_CHUNK_BYTES = size
-    blocks._SMALLEST_BLOCK = blocks._LARGEST_BLOCK = size
-    fitting.Keeper.offer = lambda self, state: self.write(state())
+    engine.Reading.chunk_bytes_for = lambda self, task: size
+    runner.Spread.smallest_block = runner.Spread.largest_block = size
+    runner.Spread.__init__.__defaults__ = (size, size)
+    keeper.Keeper.offer = lambda self, state: self.write(state())
     from vmf.cli import app
     app(sys.argv[2:], prog_name="vmf")
 """
@@ -108,7 +107,6 @@ def members(group: int) -> list[str]:
     return found
 
 
-@pytest.mark.usefixtures("small_blocks")
 def test_killed_workers_are_replaced_and_their_blocks_done_again(folder, files):
     here = fit_files(files, labels=[folder / "y.npy"])
     score_to_file(here, files, folder / "here.csv")
@@ -124,11 +122,22 @@ def test_killed_workers_are_replaced_and_their_blocks_done_again(folder, files):
                     os.kill(process, signal.SIGKILL)
 
         there = fit_files(
-            files, labels=[folder / "y.npy"], runner=Spread(client), progress=kill_one
+            files,
+            labels=[folder / "y.npy"],
+            runner=Spread(client, CHUNK_BYTES, CHUNK_BYTES),
+            reading=small(),
+            progress=kill_one,
         )
         assert len(set(killed)) == 2
         killed.clear()
-        score_to_file(there, files, folder / "there.csv", runner=Spread(client), progress=kill_one)
+        score_to_file(
+            there,
+            files,
+            folder / "there.csv",
+            runner=Spread(client, CHUNK_BYTES, CHUNK_BYTES),
+            reading=small(),
+            progress=kill_one,
+        )
         assert len(set(killed)) == 2
     assert numbers(there) == numbers(here)
     assert (folder / "there.csv").read_bytes() == (folder / "here.csv").read_bytes()
@@ -138,21 +147,19 @@ def end_the_worker(block: Block) -> None:
     os._exit(1)
 
 
-@pytest.mark.usefixtures("small_blocks")
 def test_a_block_that_ends_every_worker_is_named(files):
     file = open_files(files)[0]
-    block = Block(str(file.path), None, None, 1, 50, 100)
+    block = Block(0, str(file.path), None, None, 1, 50, 100)
     fewer = dask.config.set({"distributed.scheduler.allowed-failures": 1})
     with fewer, open_client(workers=1) as client:
 
-        def submit(_, block):
+        def submit(block):
             return client.submit(end_the_worker, block, pure=False)
 
         with pytest.raises(ClusterError, match=r"a\.npy: rows 50 to 99: each of the 2 workers "):
-            list(in_order(client, submit, [(file, block)], per_thread=1))
+            list(in_order(client, submit, [block], [file], per_thread=1))
 
 
-@pytest.mark.usefixtures("small_blocks")
 def test_a_scheduler_that_dies_leaves_a_checkpoint_to_go_on_from(folder, files, monkeypatch):
     here = fit_files(files)
     monkeypatch.setattr(fitting, "SECONDS_BETWEEN_CHECKPOINTS", 1e9)
@@ -173,15 +180,16 @@ def test_a_scheduler_that_dies_leaves_a_checkpoint_to_go_on_from(folder, files, 
             files,
             folder / "m.safetensors",
             checkpoint=keep,
-            runner=Spread(client),
+            runner=Spread(client, CHUNK_BYTES, CHUNK_BYTES),
+            reading=small(),
             progress=kill_scheduler,
         )
     kept = load_checkpoint(keep).rows
     assert 2000 < kept < 6000
     assert str(error.value) == (
         f"the scheduler tcp://127.0.0.1:{port} is gone, or cannot be reached any more; see to it"
-        f" and begin again; {kept} rows are kept in {keep}, and the same command with --resume goes"
-        " on from there"
+        f" and begin again; {kept} rows are kept in {keep}, and the same command with resume goes on"
+        " from there"
     )
     # What one cluster has begun a single process ends.
     seen = []
@@ -190,6 +198,7 @@ def test_a_scheduler_that_dies_leaves_a_checkpoint_to_go_on_from(folder, files, 
         folder / "m.safetensors",
         checkpoint=keep,
         resume=True,
+        reading=small(),
         progress=lambda done, total: seen.append(done),
     )
     assert numbers(found) == numbers(here)

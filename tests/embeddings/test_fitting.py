@@ -2,13 +2,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from vmf.jobs.fit import fit_files
 
 import vmf
-from vmf.embeddings import embedding_file
 from vmf.embeddings.opening import open_files
 from vmf.errors import EmbeddingError
 from vmf.estimation import fit
+from vmf.jobs.fit import fit_files
 from vmf.passes.engine import Reading
 
 RNG = np.random.default_rng(0)
@@ -37,18 +36,16 @@ def test_the_fit_of_a_file_is_the_fit_of_its_rows(save):
     assert model.toolkit_version == vmf.__version__
 
 
-def test_chunks_of_any_size_give_the_same_fit(save, monkeypatch):
+def test_chunks_of_any_size_give_the_same_fit(save):
     path = save("x.npy", ROWS)
     whole = fit_files([path])
-    chunks = embedding_file.EmbeddingFile.chunks
-    for memory, number in ((1, 500), (1000, 17), (7777, 3)):
+    for size, number in ((1, 500), (1000, 17), (7777, 3)):
         calls = []
-
-        def limited(self, *, memory, start, limit=memory):
-            return chunks(self, memory=limit, start=start)
-
-        monkeypatch.setattr(embedding_file.EmbeddingFile, "chunks", limited)
-        parts = fit_files([path], progress=lambda *call, calls=calls: calls.append(call))
+        parts = fit_files(
+            [path],
+            reading=Reading(chunk_bytes=size),
+            progress=lambda *call, calls=calls: calls.append(call),
+        )
         assert len(calls) == number
         np.testing.assert_allclose(parts.concentration, whole.concentration, rtol=1e-14)
         np.testing.assert_allclose(parts.mean_direction, whole.mean_direction, rtol=1e-14)
@@ -130,7 +127,7 @@ def test_a_bad_row_of_a_table_is_named_by_its_line(tmp_path):
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        (ROWS[:1], "holds one single usable row, .* at least 2 rows, or use --estimator map"),
+        (ROWS[:1], "holds one single usable row, .* at least 2 rows, or use estimator='map'"),
         (np.tile(ROWS[:1], (9, 1)), r"all 9 rows point in the same direction \(R = 1\)"),
         (np.outer(np.arange(1.0, 9.0), ROWS[0]), r"point in the same direction \(R = 1\)"),
         (np.vstack([ROWS[:9], -ROWS[:9]]), r"the 18 rows cancel \(R = 0\)"),

@@ -319,7 +319,7 @@ def peaks(tmp_path_factory):
         paths.append(str(path))
     result = subprocess.run(
         [sys.executable, "-c", MEASURE, str(CHUNK), *paths],
-        capture_output=True, text=True, check=True, cwd=ROOT, timeout=120,
+        capture_output=True, text=True, check=True, timeout=120,
     )  # fmt: skip
     measured = {Path(path).name[1:]: values for path, values in json.loads(result.stdout).items()}
     for path in paths:

@@ -1,23 +1,22 @@
 """Real word vectors: 20 000 rows of 300 float32, some of them zero.
 
-VMF_REAL_DATA names a folder with fr_core_news_md.npy; without it these tests are skipped.
+fr_core_news_md.npy is looked for in `tests.real_data`; without it these tests are skipped.
 """
 
 from __future__ import annotations
 
 import json
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from tests.real_data import ABSENT, REAL_DATA
 from vmf import special
 from vmf.cli import app
 
-VECTORS = Path(os.environ.get("VMF_REAL_DATA", "")) / "fr_core_news_md.npy"
-pytestmark = pytest.mark.skipif(not VECTORS.is_file(), reason="VMF_REAL_DATA names no word vectors")
+VECTORS = REAL_DATA / "fr_core_news_md.npy"
+pytestmark = pytest.mark.skipif(not VECTORS.is_file(), reason=f"{VECTORS.name} {ABSENT}")
 
 
 @pytest.mark.parametrize("ending", ["npy", "parquet", "csv", "h5", "safetensors"])

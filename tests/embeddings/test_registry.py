@@ -6,6 +6,7 @@ import pickle
 import numpy as np
 import pytest
 
+from tests.libraries import needs_format
 from vmf.embeddings import EmbeddingFile, Format, open_embeddings, register, registry
 from vmf.errors import EmbeddingError
 
@@ -45,6 +46,7 @@ def test_endings_in_capitals_are_known(tmp_path):
     ],
 )
 def test_foreign_files_are_named(tmp_path, name, content, message):
+    needs_format(name)
     (tmp_path / name).write_bytes(content)
     with pytest.raises(EmbeddingError, match=message) as caught:
         open_embeddings(tmp_path / name)

@@ -4,13 +4,13 @@ import os
 
 import numpy as np
 import pytest
-from vmf.jobs.fit import fit_files
 
 import vmf
+from tests.libraries import needs_format
 from vmf.embeddings import open_embeddings
 from vmf.embeddings.labels import read_labels
 from vmf.errors import EmbeddingError
-from vmf.jobs import sample as sampling
+from vmf.jobs.fit import fit_files
 from vmf.jobs.sample import sample_to_file
 
 RNG = np.random.default_rng(0)
@@ -58,6 +58,7 @@ def test_a_seed_repeats_the_rows_and_is_reported(single, tmp_path):
 
 @pytest.mark.parametrize("ending", [".csv", ".tsv", ".parquet"])
 def test_every_format_holds_the_same_rows_and_their_classes(classes, tmp_path, ending):
+    needs_format(ending)
     sample_to_file(classes, 200, tmp_path / "d.npy", seed=3)
     path = tmp_path / f"d{ending}"
     sample_to_file(classes, 200, path, seed=3)
@@ -86,11 +87,14 @@ def test_single_precision_is_the_same_draw_rounded(single, tmp_path):
     np.testing.assert_array_equal(narrow, np.load(tmp_path / "a.npy").astype(np.float32))
 
 
-def test_many_rows_come_in_chunks_with_progress(single, tmp_path, monkeypatch):
-    monkeypatch.setattr(sampling, "_CHUNK_BYTES", 8 * DIM * 30)
+def test_many_rows_come_in_chunks_with_progress(single, tmp_path):
     calls = []
     sample_to_file(
-        single, 100, tmp_path / "d.npy", progress=lambda done, total: calls.append((done, total))
+        single,
+        100,
+        tmp_path / "d.npy",
+        chunk_bytes=8 * DIM * 30,
+        progress=lambda done, total: calls.append((done, total)),
     )
     assert calls == [(30, 100), (60, 100), (90, 100), (100, 100)]
     rows = np.load(tmp_path / "d.npy")

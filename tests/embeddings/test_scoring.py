@@ -5,16 +5,16 @@ import os
 
 import numpy as np
 import pytest
-from vmf.jobs.fit import fit_files
-from vmf.jobs.score import score_file
 
 import vmf
+from tests.libraries import needs_format
 from vmf.arrays.rows import unit_rows
 from vmf.distribution.fitting import model_of_fits
 from vmf.distribution.scoring import Scorer, score_chunk
-from vmf.embeddings import embedding_file
 from vmf.errors import BadRowError, EmbeddingError
 from vmf.estimation import SufficientStatistics, fit
+from vmf.jobs.fit import fit_files
+from vmf.jobs.score import score_to_file
 from vmf.passes.engine import Reading
 
 RNG = np.random.default_rng(0)
@@ -46,21 +46,21 @@ def classes(save):
 
 def test_one_distribution(save, single, tmp_path):
     rows = RNG.standard_normal((40, DIM))
-    done = score_file(single, save("new.npy", rows), tmp_path / "s.npy")
+    done = score_to_file(single, [save("new.npy", rows)], tmp_path / "s.npy")
     scores = np.load(tmp_path / "s.npy")
-    assert scores.dtype.names == ("row", "log_density", "cosine")
+    assert scores.dtype.names == ("id", "log_density", "cosine")
     unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
     expected = vmf.VonMisesFisher(single.mean_direction[0], single.concentration[0])
     np.testing.assert_allclose(scores["log_density"], expected.logpdf(unit), rtol=1e-13, atol=1e-13)
     np.testing.assert_allclose(scores["cosine"], unit @ single.mean_direction[0], atol=1e-15)
-    np.testing.assert_array_equal(scores["row"], np.arange(40))
+    np.testing.assert_array_equal(scores["id"], np.arange(40))
     assert (done.rows, done.normalised, done.skipped) == (40, 40, 0)
     assert done.mean_log_density == pytest.approx(scores["log_density"].mean())
     assert done.mean_cosine == pytest.approx(scores["cosine"].mean())
 
 
 def test_classes_are_a_mixture_in_their_proportions(save, classes, tmp_path):
-    score_file(classes, save("new.npy", ROWS), tmp_path / "s.npy")
+    score_to_file(classes, [save("new.npy", ROWS)], tmp_path / "s.npy")
     scores = np.load(tmp_path / "s.npy")
     parts = np.array(
         [
@@ -81,7 +81,7 @@ def test_classes_are_a_mixture_in_their_proportions(save, classes, tmp_path):
 
 def test_in_distribution_rows_score_higher(save, single, tmp_path):
     inside = vmf.VonMisesFisher(single.mean_direction[0], 100.0).sample(50, RNG)
-    score_file(single, save("new.npy", np.concatenate([inside, -inside])), tmp_path / "s.npy")
+    score_to_file(single, [save("new.npy", np.concatenate([inside, -inside]))], tmp_path / "s.npy")
     scores = np.load(tmp_path / "s.npy")
     for name in ("log_density", "cosine"):
         assert scores[name][:50].min() > scores[name][50:].max()
@@ -98,11 +98,11 @@ def test_large_concentrations_keep_their_digits(save, tmp_path):
 
 
 @pytest.mark.parametrize("ending", [".csv", ".tsv", ".npy", ".parquet"])
-def test_every_output_holds_the_same_in_input_order(save, classes, tmp_path, ending, monkeypatch):
+def test_every_output_holds_the_same_in_input_order(save, classes, tmp_path, ending):
+    needs_format(ending)
     path = save("new.npy", ROWS[::7])
-    score_file(classes, path, tmp_path / "whole.npy")
-    monkeypatch.setitem(embedding_file.EmbeddingFile.chunks.__kwdefaults__, "memory", 200)
-    score_file(classes, path, tmp_path / f"s{ending}")
+    score_to_file(classes, [path], tmp_path / "whole.npy")
+    score_to_file(classes, [path], tmp_path / f"s{ending}", reading=Reading(chunk_bytes=200))
     whole = np.load(tmp_path / "whole.npy")
     if ending == ".npy":
         table = np.load(tmp_path / "s.npy")
@@ -114,7 +114,7 @@ def test_every_output_holds_the_same_in_input_order(save, classes, tmp_path, end
             lines = list(csv.DictReader(stream, delimiter="\t" if ending == ".tsv" else ","))
         table = {name: [line[name] for line in lines] for name in lines[0]}
     assert list(map(str, table["class"])) == whole["class"].tolist()
-    np.testing.assert_array_equal(np.array(table["row"], int), whole["row"])
+    np.testing.assert_array_equal(np.array(table["id"], int), whole["id"])
     for name in ("log_density", "cosine", "probability"):
         np.testing.assert_allclose(np.array(table[name], float), whole[name], rtol=1e-13)
 
@@ -125,9 +125,9 @@ def test_bad_rows_keep_their_place(save, classes, tmp_path):
     rows[5] = 0.0
     path = save("new.npy", rows)
     with pytest.raises(EmbeddingError, match=r"new.npy: row 3, column 1: the value is nan"):
-        score_file(classes, path, tmp_path / "s.csv")
+        score_to_file(classes, [path], tmp_path / "s.csv")
     assert not (tmp_path / "s.csv").exists()
-    done = score_file(classes, path, tmp_path / "s.npy", reading=Reading(on_bad_rows="skip"))
+    done = score_to_file(classes, [path], tmp_path / "s.npy", reading=Reading(on_bad_rows="skip"))
     scores = np.load(tmp_path / "s.npy")
     bad = np.isin(np.arange(10), [3, 5])
     for name in ("log_density", "cosine", "probability"):
@@ -139,26 +139,25 @@ def test_bad_rows_keep_their_place(save, classes, tmp_path):
 
 def test_a_model_of_another_dimension_is_refused(save, single, tmp_path):
     with pytest.raises(EmbeddingError, match="has dimension 3, the model 6"):
-        score_file(single, save("new.npy", ROWS[:, :3]), tmp_path / "s.csv")
+        score_to_file(single, [save("new.npy", ROWS[:, :3])], tmp_path / "s.csv")
     assert not (tmp_path / "s.csv").exists()
 
 
-def test_an_error_in_the_middle_leaves_no_file(save, single, tmp_path, monkeypatch):
-    monkeypatch.setitem(embedding_file.EmbeddingFile.chunks.__kwdefaults__, "memory", 200)
+def test_an_error_in_the_middle_leaves_no_file(save, single, tmp_path):
     rows = ROWS.copy()
     rows[-1] = np.inf
     before = save("new.npy", rows)
     with pytest.raises(EmbeddingError, match="row 349"):
-        score_file(single, before, tmp_path / "s.csv")
+        score_to_file(single, [before], tmp_path / "s.csv", reading=Reading(chunk_bytes=200))
     assert not [name for name in os.listdir(tmp_path) if "s.csv" in name]
 
 
 def test_outputs_are_checked_first(save, single, tmp_path):
     path = save("new.npy", ROWS)
     with pytest.raises(EmbeddingError, match="is also an input"):
-        score_file(single, path, path)
+        score_to_file(single, [path], path)
     with pytest.raises(EmbeddingError, match=r"the output is one of .csv, .tsv"):
-        score_file(single, path, tmp_path / "s.txt")
+        score_to_file(single, [path], tmp_path / "s.txt")
 
 
 def test_extreme_lengths_have_a_direction():

@@ -6,6 +6,7 @@ import os
 import numpy as np
 import pytest
 
+from tests.libraries import needs_format
 from vmf.embeddings.table_output import TABLE_EXTENSIONS, Column, open_table
 from vmf.errors import EmbeddingError
 
@@ -86,6 +87,7 @@ def test_parquet_gathers_small_chunks_into_one_row_group(tmp_path):
 
 @pytest.mark.parametrize("ending", TABLE_EXTENSIONS)
 def test_an_error_leaves_no_file(tmp_path, ending):
+    needs_format(ending)
     with pytest.raises(RuntimeError), open_table(tmp_path / f"t{ending}", COLUMNS, 5):
         raise RuntimeError
     assert os.listdir(tmp_path) == []

@@ -3,10 +3,12 @@ from __future__ import annotations
 import math
 
 import pytest
-from scipy import stats
 
+from tests.libraries import optional
 from vmf.distribution.sampling import sample_one_minus_cosine
 from vmf.estimation.quantiles import angle_quantile, log_chi_squared_quantile, log_f_quantile
+
+stats = optional("scipy.stats")
 
 
 @pytest.mark.parametrize("kappa", [0.0, 1e-9, 0.7, 30.0, 1e5, 1e12])

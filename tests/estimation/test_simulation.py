@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy import stats as scipy_stats
 
 from benchmarks.simulation import simulate_resultants
+from tests.libraries import optional
 from vmf.distribution.sampling import sample
 from vmf.estimation import SufficientStatistics
+
+scipy_stats = optional("scipy.stats")
 
 
 @pytest.mark.parametrize(("dim", "kappa", "n"), [(2, 1.0, 8), (3, 5.0, 6), (20, 10.0, 12)])

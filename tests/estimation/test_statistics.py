@@ -3,14 +3,16 @@ from __future__ import annotations
 import math
 import pickle
 
-import mpmath
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.libraries import optional
 from vmf.errors import BadRowError
 from vmf.estimation import SufficientStatistics, statistics_by_class
+
+mpmath = optional("mpmath")
 
 
 def random_rows(n: int, dim: int, seed: int = 0, pull: float = 0.0) -> np.ndarray:

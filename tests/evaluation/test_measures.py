@@ -6,12 +6,15 @@ import itertools
 
 import numpy as np
 import pytest
-from sklearn.metrics import average_precision_score, roc_auc_score
 
+from tests.libraries import needs, optional
 from vmf.evaluation.calibration import expected_calibration_error, reliability
 from vmf.evaluation.detection import auroc, detect, ranks
 from vmf.evaluation.metric import Metric, bootstrap
 from vmf.evaluation.selective import aurc, best_aurc, risk_coverage
+
+average_precision_score = optional("sklearn.metrics").average_precision_score
+roc_auc_score = optional("sklearn.metrics").roc_auc_score
 
 
 @pytest.fixture
@@ -21,6 +24,7 @@ def scores() -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_detection(scores):
+    needs("sklearn")
     inside, outside = scores
     found = detect(inside, outside)
     pairs = inside[:, np.newaxis] - outside
@@ -35,6 +39,7 @@ def test_detection(scores):
 
 
 def test_detection_at_its_ends():
+    needs("sklearn")
     perfect = detect([3.0, 4.0], [1.0, 2.0])
     assert perfect == {"auroc": 1.0, "aupr_in": 1.0, "aupr_out": 1.0, "fpr95": 0.0}
     assert detect([1.0, 2.0], [3.0, 4.0])["auroc"] == 0.0
@@ -55,6 +60,7 @@ def test_agrees_with_pytorch_ood(scores):
 
 
 def test_auroc_of_one_kind_only_is_undefined():
+    needs("sklearn")
     assert auroc([1.0, 2.0], [True, True]) is None
     assert auroc([1.0, 2.0], [False, False]) is None
     assert auroc([1.0, 2.0, 2.0], [False, False, True]) == roc_auc_score([0, 0, 1], [1, 2, 2])

@@ -1,17 +1,31 @@
 from __future__ import annotations
 
-import sys
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
-from extracting import CIFAR10_IMAGES, HERE, Output
+
+from tests.features.extracting import CIFAR10_IMAGES, HERE, Output
+
+
+@pytest.fixture(scope="session")
+def factories(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of one's own with a network in it, and the program that is killed while it uses it.
+
+    This folder itself never stands in the search path: no name of a test may hide a library.
+    """
+    folder = tmp_path_factory.mktemp("factories")
+    for name in ("tiny_networks.py", "kill_and_resume.py"):
+        shutil.copy(HERE / name, folder)
+    return folder
 
 
 @pytest.fixture(autouse=True)
-def factories_can_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "path", [str(HERE), *sys.path])
-    monkeypatch.setenv("PYTHONPATH", str(HERE))
+def factories_can_be_imported(factories: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let ``--backbone tiny_networks:FACTORY`` find it here and in other processes."""
+    monkeypatch.syspath_prepend(factories)
+    monkeypatch.setenv("PYTHONPATH", str(factories))
 
 
 @pytest.fixture

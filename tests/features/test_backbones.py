@@ -9,12 +9,12 @@ import pytest
 
 pytest.importorskip("torchvision", reason="features need torch and torchvision")
 
-import tiny_networks
 import torch
 from safetensors.torch import save_file
 from torch import nn
 from torchvision import models
 
+from tests.features import tiny_networks
 from vmf.features import FeatureError, load_backbone
 from vmf.features.backbones import batch_norm_epsilon, place_stride, stride_placement
 from vmf.features.feature_map import cut_before_pooling

@@ -12,12 +12,12 @@ import pytest
 
 pytest.importorskip("torchvision", reason="features need torch and torchvision")
 
-import tiny_networks
 import torch
-from extracting import PLAIN, Output
 from safetensors.torch import save_file
 from torch import nn
 
+from tests.features import tiny_networks
+from tests.features.extracting import PLAIN, Output
 from vmf.features import FeatureError, extract
 from vmf.features.backbones import place_stride
 from vmf.features.checks import sample_images

@@ -15,11 +15,11 @@ import pytest
 pytest.importorskip("torchvision", reason="features need torch and torchvision")
 
 import torch
-from extracting import Output
 from safetensors.torch import save_file
 from torchvision import models
 from typer.testing import CliRunner
 
+from tests.features.extracting import Output
 from vmf.cli import app
 
 TINY = ("--backbone", "tiny_networks:tiny")

@@ -13,11 +13,11 @@ import pytest
 
 pytest.importorskip("torchvision", reason="features need torch and torchvision")
 
-import tiny_networks
 import torch
-from extracting import PLAIN, Output
 from PIL import Image
 
+from tests.features import tiny_networks
+from tests.features.extracting import PLAIN, Output
 from vmf.features import FeatureError, extract, load_backbone
 from vmf.features.cifar10 import Cifar10
 from vmf.features.feature_file import FeatureFile

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 from pathlib import Path
@@ -11,18 +10,19 @@ import pytest
 
 pytest.importorskip("torchvision", reason="features need torch and torchvision")
 
-from extracting import CIFAR10_IMAGES, HERE
 from typer.testing import CliRunner
 
+from tests.features.extracting import CIFAR10_IMAGES, HERE
+from tests.real_data import ABSENT, REAL_DATA
 from vmf.cli import app
 
-WEIGHTS = Path(os.environ.get("VMF_REAL_DATA", "")) / "resnet50_v1.safetensors"
+WEIGHTS = REAL_DATA / "resnet50_v1.safetensors"
 PAGE = HERE.parents[1] / "docs" / "features.md"
 NUMBER = re.compile(r"-?\d+\.?\d*(?:e-?\d+)?")
 OF_THE_MACHINE = re.compile(r"^  (?:device|images a second) .*\n", re.MULTILINE)
 
 
-@pytest.mark.skipif(not WEIGHTS.is_file(), reason="VMF_REAL_DATA names no folder of weights")
+@pytest.mark.skipif(not WEIGHTS.is_file(), reason=f"{WEIGHTS.name} {ABSENT}")
 def test_the_page_shows_what_the_commands_print(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,9 +11,9 @@ import pytest
 
 pytest.importorskip("torchvision", reason="features need torch and torchvision")
 
-from extracting import PLAIN, Output
 from torch import distributed
 
+from tests.features.extracting import PLAIN, Output
 from vmf.features import extract
 from vmf.features.journal import journal_path
 from vmf.features.processes import Processes

@@ -1,31 +1,28 @@
 """The real network and real images.
 
-VMF_REAL_DATA names a folder with resnet50_v1.safetensors, the keras.io ResNet50 under torchvision's
+In the folder of `tests.real_data`: resnet50_v1.safetensors, the keras.io ResNet50 under torchvision's
 key names (examples/README.md says how it is made), and cifar-10-batches-bin, the binary version of
-CIFAR-10; without it these tests are skipped.
+CIFAR-10; without them these tests are skipped.
 """
 
 from __future__ import annotations
-
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 pytest.importorskip("torchvision", reason="features need torch and torchvision")
 
-from extracting import CIFAR10_IMAGES, Output
-
+from tests.features.extracting import CIFAR10_IMAGES, Output
+from tests.real_data import ABSENT, REAL_DATA
 from vmf import SufficientStatistics
 from vmf.features import FeatureError, extract
 
-DATA = Path(os.environ.get("VMF_REAL_DATA", ""))
-WEIGHTS = DATA / "resnet50_v1.safetensors"
+WEIGHTS = REAL_DATA / "resnet50_v1.safetensors"
+CIFAR10 = REAL_DATA / "cifar-10-batches-bin"
 EXAMPLES = CIFAR10_IMAGES.parent
 
 pytestmark = [
-    pytest.mark.skipif(not WEIGHTS.is_file(), reason="VMF_REAL_DATA names no folder of weights"),
+    pytest.mark.skipif(not WEIGHTS.is_file(), reason=f"{WEIGHTS.name} {ABSENT}"),
     pytest.mark.skipif(not CIFAR10_IMAGES.is_file(), reason="no example images here"),
 ]
 
@@ -47,12 +44,10 @@ def test_the_example_features_again(output: Output, dimension: int) -> None:
     assert resultants[0] == pytest.approx(resultants[1], rel=1e-5)
 
 
-@pytest.mark.skipif(
-    not (DATA / "cifar-10-batches-bin").is_dir(), reason="VMF_REAL_DATA names no folder of CIFAR-10"
-)
+@pytest.mark.skipif(not CIFAR10.is_dir(), reason=f"{CIFAR10.name} {ABSENT}")
 def test_the_images_of_cifar10_give_the_example_features(output: Output) -> None:
-    images, count = DATA / "cifar-10-batches-bin", 256
-    extract(images, output.features, weights=WEIGHTS, size=32, split="test", limit=count)
+    count = 256
+    extract(CIFAR10, output.features, weights=WEIGHTS, size=32, split="test", limit=count)
     expected = np.load(EXAMPLES / "cifar10_resnet50_2048.npy")[:count].astype(np.float32)
     np.testing.assert_allclose(np.load(output.features), expected, rtol=6e-4, atol=2e-4)
     labels = (EXAMPLES / "cifar10_resnet50_2048_labels.csv").read_text().split()[1 : count + 1]

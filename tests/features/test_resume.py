@@ -16,10 +16,10 @@ import pytest
 
 pytest.importorskip("torchvision", reason="features need torch and torchvision")
 
-import tiny_networks
 import torch
-from extracting import HERE, PLAIN, Output
 
+from tests.features import tiny_networks
+from tests.features.extracting import PLAIN, Output
 from vmf.features import FeatureError, extract
 from vmf.features.journal import journal_path, part_path, rows_kept
 
@@ -57,14 +57,14 @@ def whole(random_images: Path, tmp_path: Path) -> dict[str, bytes]:
 
 
 def test_killed_at_ten_random_moments_it_ends_with_the_same_bytes(
-    cifar10_images: Path, tmp_path: Path
+    cifar10_images: Path, tmp_path: Path, factories: Path
 ) -> None:
     seed = int.from_bytes(os.urandom(4), "little")
     print("seed", seed)
     done = subprocess.run(
-        [sys.executable, str(HERE / "kill_and_resume.py"), str(cifar10_images), str(tmp_path),
+        [sys.executable, str(factories / "kill_and_resume.py"), str(cifar10_images), str(tmp_path),
          "10", str(seed)],
-        capture_output=True, text=True, timeout=300, cwd=HERE,
+        capture_output=True, text=True, timeout=300, cwd=factories,
     )  # fmt: skip
     assert done.returncode == 0, (seed, done.stdout, done.stderr)
     killed, *kept = map(int, done.stdout.split())

@@ -7,10 +7,11 @@ import shutil
 import socket
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 from unittest import mock
@@ -19,7 +20,6 @@ import numpy as np
 from typer.testing import CliRunner
 
 from vmf.cli import app
-from vmf.cluster import connection
 
 from .files import LABELS, SMALL, npy, parquet
 
@@ -115,12 +115,13 @@ def prepare(folder: Path) -> list[str]:
         "x.csv": b"x,y,z\n1,2,3\n4,5,6.5\n",
         "ids.txt": "".join(f"r{k}\n" for k in range(20)).encode(),
         "scores.npy": npy(SMALL[:, 0]),
-        "x.parquet": parquet({"id": list(range(20)), "v": SMALL.tolist()}),
         "cut.npy": npy(SMALL)[:150],
         "empty": b"",
         "text.txt": b"hello world\n",
         "c.yaml": b"experiment: nothing\n",
     }
+    if find_spec("pyarrow") is not None:
+        files["x.parquet"] = parquet({"id": list(range(20)), "v": SMALL.tolist()})
     for name, content in files.items():
         (folder / name).write_bytes(content)
     (folder / "folder").mkdir()
@@ -208,6 +209,13 @@ def draw_command(rng: np.random.Generator, files: list[str], name: str | None = 
     return line
 
 
+def _short_wait() -> AbstractContextManager[object]:
+    """Wait a moment for a cluster that is not there, where dask is installed to look for it."""
+    if find_spec("distributed") is None:
+        return nullcontext()
+    return mock.patch("vmf.cluster.connection._SECONDS_TO_CONNECT", 0.2)
+
+
 @contextmanager
 def no_network() -> Iterator[None]:
     """Refuse every connection: a word taken for a URL or a set of weights must not be fetched."""
@@ -218,7 +226,7 @@ def no_network() -> Iterator[None]:
     with (
         mock.patch.object(socket.socket, "connect", refused),
         mock.patch.object(socket, "getaddrinfo", refused),
-        mock.patch.object(connection, "_SECONDS_TO_CONNECT", 0.2),
+        _short_wait(),
     ):
         yield
 

@@ -146,10 +146,7 @@ def _safetensors() -> list[Content]:
 
 
 def _torch_files() -> list[Content]:
-    found = find_spec("torch")
-    if (
-        found is None or found.origin is None
-    ):  # tests/torch is a folder that python takes for a package
+    if find_spec("torch") is None:
         return []
     import torch
 

@@ -1,7 +1,7 @@
 """Everything that is fuzzed, at random, until the time is over; see scripts/soak.
 
-    python -m fuzz.soak --minutes 10 [--seed S] [--target NAME] [--output TABLE.md]     (from tests/)
-    python -m fuzz.soak --batch NAME... --seed S --inputs 1                             (one input again)
+    python tests/fuzz soak --minutes 10 [--seed S] [--target NAME] [--output TABLE.md]
+    python tests/fuzz soak --batch NAME... --seed S --inputs 1                          (one input again)
 
 Targets take turns, each in a process of its own: a crash, a hang or too much memory ends a batch, not
 the run, and is reported with the seed that repeats it.
@@ -82,15 +82,9 @@ def batch_process(
     names: list[str], seed: int, seconds: float, inputs: int | None = None
 ) -> tuple[int, list[dict[str, object]]]:
     """Run a batch in a process of its own; inputs tried, failures (a crash or a hang is one)."""
-    command = [sys.executable, "-m", "fuzz.soak", "--batch", *names, "--seed", str(seed)]
+    here = str(Path(__file__).resolve().parent)
+    command = [sys.executable, here, "soak", "--batch", *names, "--seed", str(seed)]
     command += ["--seconds", str(seconds)] if inputs is None else ["--inputs", str(inputs)]
-    root = str(Path(__file__).resolve().parents[1])
-    # Behind what is there, as for the tests: the installed vmf is found before the source tree's.
-    begin = (
-        "import runpy, sys; sys.path.append(sys.argv.pop(1));"
-        " runpy.run_module('fuzz.soak', run_name='__main__')"
-    )
-    command[1:3] = ["-c", begin, root]
     # One thread each, whose stacks and heaps would count as memory taken.
     one = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **one})

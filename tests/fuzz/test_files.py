@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.libraries import needs_format
 from vmf.embeddings import open_embeddings
 from vmf.errors import EmbeddingError
 from vmf.jobs.score_file import read_scores
@@ -24,12 +25,14 @@ seeds = st.integers(0, 2**63)
 @few(30)
 @given(seeds)
 def test_damaged_files(tmp_path, extension, seed):
+    needs_format(extension)
     files.check_reading(tmp_path, extension, seed)
 
 
 @pytest.mark.parametrize("extension", files.extensions())
 def test_whole_files_are_read(tmp_path, extension):
     """So that what is damaged is damage to something."""
+    needs_format(extension)
     for number, content in enumerate(files.samples(extension)):
         path = tmp_path / f"{number}{extension}"
         files.write(path, content)
@@ -102,6 +105,7 @@ def test_text_that_is_no_text(tmp_path):
 
 @pytest.mark.parametrize("extension", [".npz", ".pt"])
 def test_members_whose_names_are_no_text(tmp_path, extension):
+    needs_format(extension)
     path = tmp_path / f"x{extension}"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("é.npy", files.npy(files.SMALL))

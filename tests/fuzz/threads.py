@@ -1,6 +1,6 @@
 """Every function at once from many threads: the bits of one thread, and a file that a sanitizer can run alone.
 
-python -m fuzz.threads --seconds 20          (from tests/)
+python tests/fuzz threads --seconds 20
 """
 
 from __future__ import annotations

@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import re
 
-import nvrtc
 import pytest
 
+from tests.gpu import nvrtc
 from vmf.special._table import NAMES
 
 ALL = os.environ.get("VMF_TEST_ALL_KERNELS", "") not in ("", "0")

@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy import stats
 
+from tests.libraries import optional
 from vmf import _random
+
+stats = optional("scipy.stats")
 
 SETS = _random.instruction_sets()
 TYPES = [np.float32, np.float64]

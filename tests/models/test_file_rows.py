@@ -15,7 +15,6 @@ from vmf.embeddings import open_embeddings
 from vmf.errors import EmbeddingError
 from vmf.jobs.mixture import fit_mixture_to_file
 from vmf.models import VMFClassifier, VMFDensity, VMFMixture
-from vmf.passes import file_rows as streamed
 from vmf.passes.engine import Reading
 from vmf.passes.memory_budget import resident_bytes
 
@@ -27,8 +26,7 @@ ROWS = ROWS[np.random.default_rng(1).permutation(len(ROWS))]
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(streamed, "DEFAULT_CHUNK_BYTES", 37 * 12 * 4)
+def folder(tmp_path):
     folder = tmp_path / "parts"
     folder.mkdir()
     for number, part in enumerate(np.array_split(ROWS, 3)):
@@ -99,15 +97,15 @@ def test_batches_read_once_and_come_near(folder, tmp_path):
     from vmf.models import load
 
     assert load(tmp_path / "m.safetensors").score(ROWS) > whole.score(ROWS) - 0.1
-    with pytest.raises(EmbeddingError, match="a batch needs 4 rows or more"):
+    with pytest.raises(EmbeddingError, match="batch is 3; it needs 4 rows or more"):
         fit_mixture_to_file([folder], tmp_path / "m.safetensors", 4, batch=3)
 
 
 def test_memory_is_looked_after(folder, tmp_path):
     model = tmp_path / "m.safetensors"
-    with pytest.raises(EmbeddingError, match=r"--memory .* is not enough"):
+    with pytest.raises(EmbeddingError, match=r"memory=.* is not enough"):
         fit_mixture_to_file([folder], model, 4, reading=Reading(memory=10**6))
-    with pytest.raises(EmbeddingError, match=r"--memory .* is not enough|does not fit into"):
+    with pytest.raises(EmbeddingError, match=r"memory=.* is not enough|does not fit into"):
         fit_mixture_to_file([folder], model, 4, batch=500, reading=Reading(memory=10**6))
     assert not model.exists()
     fit_mixture_to_file([folder], model, 4, reading=Reading(memory=resident_bytes() + 10**8))

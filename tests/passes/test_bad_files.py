@@ -8,15 +8,14 @@ import json
 import numpy as np
 import pytest
 from typer.testing import CliRunner
-from vmf.jobs.fit import fit_files
 
 from vmf.cli import app
 from vmf.distribution.merging import merge_models
 from vmf.distribution.model import load_model
+from vmf.embeddings import embedding_file as streams
 from vmf.errors import EmbeddingError, PassStopped
-from vmf.jobs.fit import fit_to_file
+from vmf.jobs.fit import fit_files, fit_to_file
 from vmf.jobs.score import score_to_file
-from vmf.passes import row_stream as streams
 from vmf.passes.engine import Reading
 
 RNG = np.random.default_rng(5)
@@ -39,14 +38,8 @@ def folder(tmp_path):
     return folder
 
 
-@pytest.fixture
-def small_chunks(monkeypatch):
-    chunks = streams.EmbeddingFile.chunks
-    monkeypatch.setattr(
-        streams.EmbeddingFile,
-        "chunks",
-        lambda self, *, memory, start=0: chunks(self, 7, start=start),
-    )
+SKIP = Reading(on_bad_files="skip")
+SMALL = Reading(on_bad_files="skip", chunk_bytes=7 * 600 * 4)
 
 
 def sound(parts=(0, 3)):
@@ -58,9 +51,9 @@ def test_an_error_names_the_first(folder):
         fit_files([folder])
 
 
-def test_none_of_their_rows_counts(folder, small_chunks, tmp_path):
+def test_none_of_their_rows_counts(folder, tmp_path):
     np.save(tmp_path / "sound.npy", sound())
-    model = fit_files([folder], reading=Reading(on_bad_files="skip"))
+    model = fit_files([folder], reading=SMALL)
     assert [line.partition(": ")[0][-5:] for line in model.left_out] == ["1.npy", "2.npz"]
     assert "truncated" in model.left_out[0]
     whole = fit_files([tmp_path / "sound.npy"])
@@ -70,13 +63,11 @@ def test_none_of_their_rows_counts(folder, small_chunks, tmp_path):
     assert model.sources == ("0.npy", "3.npy")
 
 
-def test_labels_stay_with_their_rows(folder, small_chunks, tmp_path):
+def test_labels_stay_with_their_rows(folder, tmp_path):
     (folder / "1.npy").unlink()  # its rows are unknown: labels by position cannot go on after it
     labels = RNG.integers(0, 3, 120)
     np.save(tmp_path / "labels.npy", labels)
-    model = fit_files(
-        [folder], labels=[tmp_path / "labels.npy"], reading=Reading(on_bad_files="skip")
-    )
+    model = fit_files([folder], labels=[tmp_path / "labels.npy"], reading=SMALL)
     np.save(tmp_path / "sound.npy", sound())
     np.save(tmp_path / "its.npy", np.concatenate([labels[:40], labels[80:]]))
     whole = fit_files([tmp_path / "sound.npy"], labels=[tmp_path / "its.npy"])
@@ -86,7 +77,7 @@ def test_labels_stay_with_their_rows(folder, small_chunks, tmp_path):
 def test_labels_of_rows_that_nobody_can_count_are_refused(folder, tmp_path):
     np.save(tmp_path / "labels.npy", np.zeros(160, int))
     with pytest.raises(EmbeddingError, match="has 160 labels, but"):
-        fit_files([folder], labels=[tmp_path / "labels.npy"], reading=Reading(on_bad_files="skip"))
+        fit_files([folder], labels=[tmp_path / "labels.npy"], reading=SKIP)
 
 
 def test_a_file_that_changes_is_left_out(tmp_path, monkeypatch):
@@ -94,14 +85,14 @@ def test_a_file_that_changes_is_left_out(tmp_path, monkeypatch):
         np.save(tmp_path / f"{number}.npy", part)
     chunks = streams.EmbeddingFile.chunks
 
-    def touched(self, *, memory, start=0):
-        for found in chunks(self, 7, start=start):
+    def touched(self, **how):
+        for found in chunks(self, **how):
             if self.path.name == "2.npy" and found[0] == 14:
                 np.save(self.path, PARTS[2] + 1)
             yield found
 
     monkeypatch.setattr(streams.EmbeddingFile, "chunks", touched)
-    model = fit_files([tmp_path], reading=Reading(on_bad_files="skip"))
+    model = fit_files([tmp_path], reading=SMALL)
     (line,) = model.left_out
     assert "2.npy: changed while it was read" in line
     assert model.statistics[0].count == 120
@@ -113,31 +104,31 @@ def test_bad_rows_are_no_bad_files(tmp_path):
     np.save(tmp_path / "0.npy", bad)
     np.save(tmp_path / "1.npy", PARTS[1])
     with pytest.raises(EmbeddingError, match=r"0\.npy: row 5, column 2"):
-        fit_files([tmp_path], reading=Reading(on_bad_files="skip"))
+        fit_files([tmp_path], reading=SKIP)
 
 
 def test_too_little_memory_is_no_bad_file(folder):
-    with pytest.raises(EmbeddingError, match=r"--memory .* is not enough"):
+    with pytest.raises(EmbeddingError, match=r"memory=.* is not enough"):
         fit_files([folder], reading=Reading(on_bad_files="skip", memory=1 << 20))
 
 
 def test_nothing_left_is_an_error(folder):
     with pytest.raises(EmbeddingError, match=r"every file was left out; .*1\.npy: is truncated"):
-        fit_files([folder / "1.npy"], reading=Reading(on_bad_files="skip"))
+        fit_files([folder / "1.npy"], reading=SKIP)
     with pytest.raises(EmbeddingError, match=r"every file was left out; .*1 more are damaged"):
-        fit_files([folder / "1.npy", folder / "2.npz"], reading=Reading(on_bad_files="skip"))
+        fit_files([folder / "1.npy", folder / "2.npz"], reading=SKIP)
 
 
 def test_a_resumed_fit_does_without_them_too(folder, tmp_path):
     output, checkpoint = tmp_path / "m.safetensors", tmp_path / "fit.checkpoint"
-    whole = fit_files([folder], reading=Reading(on_bad_files="skip"))
+    whole = fit_files([folder], reading=SKIP)
 
     def stop(done, total):
         assert total == 120
         if done > 40:
             raise KeyboardInterrupt
 
-    how = {"on_bad_files": "skip", "checkpoint": checkpoint}
+    how = {"reading": SKIP, "checkpoint": checkpoint}
     with pytest.raises(PassStopped, match="stopped after 80 rows"):
         fit_to_file([folder], output, progress=stop, **how)
     seen = []
@@ -151,16 +142,16 @@ def test_a_resumed_fit_does_without_them_too(folder, tmp_path):
 
 
 def test_a_merged_model_remembers(folder, tmp_path):
-    first = fit_files([folder], reading=Reading(on_bad_files="skip"))
+    first = fit_files([folder], reading=SKIP)
     np.save(tmp_path / "more.npy", PARTS[1])
     merged = merge_models([first, fit_files([tmp_path / "more.npy"])], ["a", "b"])
     assert merged.left_out == first.left_out
 
 
-def test_the_scores_of_lost_rows_are_empty(folder, small_chunks, tmp_path):
+def test_the_scores_of_lost_rows_are_empty(folder, tmp_path):
     np.save(tmp_path / "sound.npy", sound())
     model = fit_files([tmp_path / "sound.npy"])
-    done = score_to_file(model, [folder], tmp_path / "s.csv", reading=Reading(on_bad_files="skip"))
+    done = score_to_file(model, [folder], tmp_path / "s.csv", reading=SMALL)
     table = list(csv.DictReader((tmp_path / "s.csv").open()))
     assert [row["id"] for row in table] == [str(i) for i in range(120)]
     score_to_file(model, [tmp_path / "sound.npy"], tmp_path / "t.csv")
@@ -190,5 +181,3 @@ def test_the_command_line_reports_them(folder, tmp_path):
         ["score", output, str(folder), "-o", str(tmp_path / "s.csv"), "--on-bad-files", "skip"],
     )
     assert "left out: " in scored.output
-    refused = CliRunner().invoke(app, [*command, "--workers", "1"])
-    assert "is for one process" in refused.output

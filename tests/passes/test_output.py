@@ -11,6 +11,7 @@ import sys
 import numpy as np
 import pytest
 
+from tests.libraries import needs_format
 from vmf.errors import EmbeddingError
 from vmf.output import claimed_output
 
@@ -87,12 +88,13 @@ def limit_of_four_kilobytes() -> None:
 )
 def test_a_write_error_names_the_file_and_leaves_nothing(folder, command, there_before):
     """A limit on the size of files ends a write as a full disk does, with another word."""
+    needs_format(command)
     arguments = command.split()
     name = arguments[-1]
     if there_before and not name.endswith("checkpoint"):
         (folder / name).write_text("from before")
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    driver = "from vmf.passes import fitting as f\n"
+    driver = "from vmf.jobs import fit as f\n"
     driver += "f.fit_to_file.__kwdefaults__['seconds'] = 0.0\n" + VMF[2]
     done = subprocess.run(
         [sys.executable, "-c", driver, *arguments],

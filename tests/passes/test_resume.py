@@ -16,20 +16,19 @@ import pytest
 from tests.passes.test_merging import numbers
 from vmf.distribution.model import load_model
 from vmf.errors import EmbeddingError, PassStopped
-from vmf.jobs import fit as fitting as reading
 from vmf.jobs.fit import fit_to_file
 from vmf.passes.checkpoint import load_checkpoint
+from vmf.passes.engine import Reading
 
 ROWS, DIMENSION = 4000, 40
 
 # A fit in chunks of 20 rows that writes a checkpoint after each.
 DRIVER = """
 import sys
-from vmf.embeddings.embedding_file import EmbeddingFile
-from vmf.embeddings import fitting as reading
-from vmf.passes import fitting
-reading.DEFAULT_CHUNK_BYTES = reading._LABELLED_CHUNK_BYTES = int(sys.argv[1])
-fitting.Keeper.offer = lambda self, state: self.write(state())
+size = sys.argv[1]
+from vmf.passes import engine, keeper
+engine.Reading.chunk_bytes_for = lambda self, task: int(size)
+keeper.Keeper.offer = lambda self, state: self.write(state())
 from vmf.cli import app
 app(sys.argv[2:], prog_name='vmf')
 """
@@ -126,9 +125,8 @@ def test_a_signal_keeps_what_was_done_and_says_how_to_go_on(folder, number, code
 
 
 @pytest.fixture
-def stopped(folder, monkeypatch) -> Path:
+def stopped(folder) -> Path:
     """The folder after a fit that was interrupted at the 1600th row."""
-    monkeypatch.setattr(reading, "DEFAULT_CHUNK_BYTES", 100 * 4 * DIMENSION)
 
     def interrupt(done: int, total: int) -> None:
         if done >= 1600:
@@ -141,7 +139,13 @@ def stopped(folder, monkeypatch) -> Path:
 
 def fit(folder: Path, **how):
     files = how.pop("files", [folder / "a.npy", folder / "b.npy"])
-    return fit_to_file(files, folder / "m.safetensors", checkpoint=folder / "c.checkpoint", **how)
+    how = {"reading": reading(), "checkpoint": folder / "c.checkpoint"} | how
+    return fit_to_file(files, folder / "m.safetensors", **how)
+
+
+def reading(**more) -> Reading:
+    """In chunks of 100 rows."""
+    return Reading(chunk_bytes=100 * 4 * DIMENSION, **more)
 
 
 def test_what_was_read_is_not_read_again(stopped):
@@ -152,11 +156,11 @@ def test_what_was_read_is_not_read_again(stopped):
 
 
 def test_another_fit_cannot_be_gone_on_with(stopped):
-    refused = "c.checkpoint: belongs to another fit .{};"
+    refused = "c.checkpoint: belongs to another run .{};"
     with pytest.raises(EmbeddingError, match=refused.format("other files, or another order.*")):
         fit(stopped, resume=True, files=[stopped / "b.npy", stopped / "a.npy"])
     with pytest.raises(EmbeddingError, match=refused.format("bad rows error, now skip.*")):
-        fit(stopped, resume=True, on_bad_rows="skip")
+        fit(stopped, resume=True, reading=reading(on_bad_rows="skip"))
     with pytest.raises(EmbeddingError, match=refused.format("other labels.*")):
         fit(stopped, resume=True, labels=[stopped / "y.npy"])
     os.utime(stopped / "a.npy", ns=(1, 1))
@@ -176,8 +180,7 @@ def test_a_damaged_checkpoint_is_refused(stopped):
         fit(stopped, resume=True)
 
 
-def test_a_bad_row_keeps_the_rows_before_it(folder, monkeypatch):
-    monkeypatch.setattr(reading, "DEFAULT_CHUNK_BYTES", 100 * 4 * DIMENSION)
+def test_a_bad_row_keeps_the_rows_before_it(folder):
     rows = np.load(folder / "b.npy")
     rows[1000] = np.nan
     np.save(folder / "b.npy", rows)
@@ -187,7 +190,7 @@ def test_a_bad_row_keeps_the_rows_before_it(folder, monkeypatch):
 
 
 def test_resume_needs_a_checkpoint_that_is_no_input(folder):
-    with pytest.raises(EmbeddingError, match="--checkpoint FILE"):
+    with pytest.raises(EmbeddingError, match=r"resume needs .* checkpoint=FILE"):
         fit_to_file([folder / "a.npy"], folder / "m.safetensors", resume=True)
     with pytest.raises(EmbeddingError, match="is also an input"):
         fit_to_file([folder / "a.npy"], folder / "m.safetensors", checkpoint=folder / "a.npy")

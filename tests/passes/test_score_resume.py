@@ -7,37 +7,39 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from vmf.jobs.fit import fit_files
-from vmf.jobs.score_journal import ScoreJournal
 
+from tests.libraries import needs_format
 from vmf.distribution.model import save_model
 from vmf.errors import EmbeddingError, PassStopped
+from vmf.jobs.fit import fit_files
 from vmf.jobs.score import score_to_file
 from vmf.passes.engine import Reading
+from vmf.passes.journal import RowJournal
 
 ROWS, DIMENSION = 3000, 20
 
 # In chunks of 20 rows, as slow as a large file.
 DRIVER = """
 import sys, time
-from vmf.embeddings import scoring
-scoring.DEFAULT_CHUNK_BYTES = 20 * 4 * 20
-whole = scoring.score_chunk
+from vmf.jobs import score
+from vmf.passes import engine
+engine.Reading.chunk_bytes_for = lambda self, task: 20 * 4 * 20
+whole = score.score_chunk
 def slow(*arguments):
     time.sleep(0.002)
     return whole(*arguments)
-scoring.score_chunk = slow
+score.score_chunk = slow
 from vmf.cli import app
 app(sys.argv[1:], prog_name='vmf')
 """
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
-    monkeypatch.setattr("vmf.jobs.score.DEFAULT_CHUNK_BYTES", 20 * 4 * DIMENSION)
+def folder(tmp_path):
     rng = np.random.default_rng(4)
     rows = (rng.standard_normal((ROWS, DIMENSION)) + 0.5).astype(np.float32)
     rows[1700] = 0
@@ -54,7 +56,9 @@ def folder(tmp_path, monkeypatch):
     return tmp_path, model
 
 
-HOW = {"on_bad_rows": "skip", "resume": True}
+CHUNK_BYTES = 20 * 4 * DIMENSION
+SKIP = Reading(on_bad_rows="skip", chunk_bytes=CHUNK_BYTES)
+HOW = {"reading": SKIP, "resume": True}
 
 
 def score(folder, model, output, progress=None, **how):
@@ -74,15 +78,16 @@ def stop_after(rows):
 
 @pytest.mark.parametrize("output", ["s.csv", "s.npy", "s.parquet"])
 def test_stopped_and_gone_on_with_it_is_the_same_table(folder, output):
+    needs_format(output)
     folder, model = folder
     whole = score(folder, model, "whole." + output, checkpoint=None, resume=False)
     for rows in (20, 500, 1120, 2990):
         with pytest.raises(
-            PassStopped, match=r"whose scores are kept in .*c.ckpt; the same command"
+            PassStopped, match=r"rows, which are kept in .*c.ckpt; the same command"
         ):
             score(folder, model, output, stop_after(rows))
         assert not (folder / output).exists()
-    with pytest.raises(EmbeddingError, match="go on with --resume, or remove it"):
+    with pytest.raises(EmbeddingError, match="go on with resume, or remove it"):
         score(folder, model, output, resume=False)
     assert score(folder, model, output) == whole
     assert (folder / output).read_bytes() == (folder / ("whole." + output)).read_bytes()
@@ -94,7 +99,7 @@ def test_what_was_scored_is_not_read_again(folder, monkeypatch):
     with pytest.raises(PassStopped):
         score(folder, model, "s.csv", stop_after(1200))
     read = []
-    from vmf.jobs import scoring
+    from vmf.jobs import score as scoring
 
     whole = scoring.score_chunk
 
@@ -132,7 +137,7 @@ def test_another_run_cannot_be_gone_on_with(folder):
     with pytest.raises(EmbeddingError, match=r"another run \(another model\)"):
         score(folder, other, "s.csv")
     with pytest.raises(EmbeddingError, match="bad rows skip, now error"):
-        score(folder, model, "s.csv", on_bad_rows="error")
+        score(folder, model, "s.csv", reading=Reading(chunk_bytes=CHUNK_BYTES))
     np.save(folder / "b.npy", np.ones((3, DIMENSION), np.float32))
     with pytest.raises(EmbeddingError, match=r"b\.npy has changed"):
         score(folder, model, "s.csv")
@@ -151,9 +156,9 @@ def test_nothing_scored_leaves_nothing(folder):
     folder, model = folder
     np.save(folder / "a.npy", np.zeros((5, DIMENSION), np.float32))
     with pytest.raises(EmbeddingError, match="row 0"):
-        score(folder, model, "s.csv", on_bad_rows="error")
+        score(folder, model, "s.csv", reading=Reading(chunk_bytes=CHUNK_BYTES))
     assert not (folder / "c.ckpt").exists()
-    with pytest.raises(EmbeddingError, match="--resume needs"):
+    with pytest.raises(EmbeddingError, match="resume needs"):
         score(folder, model, "s.csv", checkpoint=None)
 
 
@@ -166,15 +171,14 @@ def test_files_that_were_left_out_stay_so(folder):
     (folder / "b.npz").write_bytes(packed)
     (folder / "b.npy").unlink()
     files = [folder / "b.npz", folder / "a.npy"]
-    how = {**HOW, "checkpoint": folder / "c.ckpt", "on_bad_files": "skip"}
+    reading = replace(SKIP, on_bad_files="skip")
+    how = {"reading": reading, "resume": True, "checkpoint": folder / "c.ckpt"}
 
     def stop(done, total):
         if done > 4500:
             raise KeyboardInterrupt
 
-    whole = score_to_file(
-        model, files, folder / "w.npy", reading=Reading(on_bad_rows="skip", on_bad_files="skip")
-    )
+    whole = score_to_file(model, files, folder / "w.npy", reading=reading)
     with pytest.raises(PassStopped):
         score_to_file(model, files, folder / "s.npy", progress=stop, **how)
     assert score_to_file(model, files, folder / "s.npy", **how) == whole
@@ -184,6 +188,7 @@ def test_files_that_were_left_out_stay_so(folder):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends signals")
 def test_killed_at_random_moments_it_ends_with_the_same_bytes(folder):
+    needs_format(".parquet")
     folder, model = folder
     score(folder, model, "whole.parquet", checkpoint=None, resume=False)
     arguments = [
@@ -224,5 +229,5 @@ def test_a_full_disk_names_the_checkpoint(folder, monkeypatch):
 
     monkeypatch.setattr(os, "write", full)
     with pytest.raises(OSError, match="No space left") as caught:
-        ScoreJournal(folder / "c.ckpt", {}, resume=True)
+        RowJournal(folder / "c.ckpt", "x", "vmf x", np.dtype("f8"), {}, resume=True)
     assert caught.value.filename == str(folder / "c.ckpt")

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 import vmf
+from tests.libraries import needs_format
 from vmf.distribution.model import load_model
-from vmf.embeddings.embedding_file import EmbeddingFile
 from vmf.errors import EmbeddingError
 from vmf.jobs.fit import fit_to_file
 from vmf.jobs.score import score_to_file
+from vmf.passes.engine import Reading
 
 COUNT = 300
 
@@ -66,11 +67,13 @@ def write_ids(folder, kind: str, names: list[str]) -> str:
 @pytest.mark.parametrize(
     "kind", [".txt", ".csv", ".csv+column", ".npy", ".parquet", ".parquet+column"]
 )
-def test_ids_stand_beside_their_scores(folder, monkeypatch, output, kind):
+def test_ids_stand_beside_their_scores(folder, output, kind):
+    needs_format(output)
     whole = score(folder, "w.npy", paths=[folder / "x.npy"])
     names = [f"image-{'x' * (k % 7)}{k}" for k in range(COUNT)]
-    monkeypatch.setitem(EmbeddingFile.chunks.__kwdefaults__, "memory", 37 * 8 * 6)
-    found = score(folder, output, ids=write_ids(folder, kind, names))
+    found = score(
+        folder, output, ids=write_ids(folder, kind, names), reading=Reading(chunk_bytes=37 * 8 * 6)
+    )
     assert list(found) == ["id", "log_density", "cosine"]
     assert found["id"] == names
     assert found["log_density"] == whole["log_density"]
@@ -78,12 +81,14 @@ def test_ids_stand_beside_their_scores(folder, monkeypatch, output, kind):
 
 @pytest.mark.parametrize("output", ["s.csv", "s.npy", "s.parquet"])
 def test_without_ids_rows_are_numbered_over_all_files(folder, output):
+    needs_format(output)
     found = score(folder, output)
     assert [int(k) for k in found["id"]] == list(range(COUNT))
 
 
 @pytest.mark.parametrize("kind", [".npy", ".parquet"])
 def test_whole_numbers_stay_whole_numbers(folder, kind):
+    needs_format(".parquet")
     numbers = [10**15 + 7 * k for k in range(COUNT)]
     assert score(folder, "s.npy", ids=write_ids(folder, kind, numbers))["id"] == numbers
     assert score(folder, "s.parquet", ids=write_ids(folder, kind, numbers))["id"] == numbers

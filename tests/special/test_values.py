@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 
-import mpmath
 import numpy as np
 import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.libraries import optional
 from vmf import special
-from vmf.experiments import arb
+
+mpmath, arb = optional("mpmath"), optional("vmf.experiments.arb")
 
 EPS = 2.0**-52
 INF = math.inf

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import mpmath
 import numpy as np
 
+from tests.libraries import optional
 from vmf import VonMisesFisher
 from vmf.arrays.rows import unit_rows
+
+mpmath = optional("mpmath")
 
 
 class KnownModel:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import mpmath
 import numpy as np
 import pytest
-from known_model import log_normalizer
-from scipy.special import logsumexp
 
+from tests.libraries import optional
+from tests.uncertainty.known_model import log_normalizer
 from vmf import VonMisesFisher
 from vmf.uncertainty import elk_matrix, elk_pairs, elk_to_classes, log_elk
+
+mpmath, logsumexp = optional("mpmath"), optional("scipy.special").logsumexp
 
 
 @pytest.mark.parametrize("dimension", [2, 3, 17, 512, 4096])

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from known_model import KnownModel
-from scipy.special import entr
 
+from tests.uncertainty.known_model import KnownModel
 from vmf import uncertainty
 from vmf.uncertainty import SCORES, Reference
 
 pytest.importorskip("sklearn")
+from scipy.special import entr
 
 from vmf.models import VMFClassifier, VMFMixture
 

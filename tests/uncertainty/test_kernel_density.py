@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.special import logsumexp
 
+from tests.libraries import optional
 from vmf import VonMisesFisher, special
 from vmf.errors import BadRowError
 from vmf.uncertainty import VMFKernelDensity
+
+logsumexp = optional("scipy.special").logsumexp
 
 
 @pytest.fixture
@@ -34,8 +36,9 @@ def test_blocks_do_not_matter(rows, monkeypatch):
     whole = VMFKernelDensity(30.0).fit(rows).score_samples(rows)
     monkeypatch.setattr(kernel_density, "_BLOCK_ELEMENTS", 64)
     monkeypatch.setattr(class_model, "_BLOCK_ELEMENTS", 56)
+    # A sum of terms of about 30, some of whose values are near 0: what is accurate is the difference.
     np.testing.assert_allclose(
-        VMFKernelDensity(30.0).fit(rows).score_samples(rows), whole, rtol=1e-12, atol=1e-14
+        VMFKernelDensity(30.0).fit(rows).score_samples(rows), whole, rtol=0.0, atol=1e-13
     )
 
 

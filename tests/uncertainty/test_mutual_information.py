@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from known_model import KnownModel
-from scipy.special import entr, log_softmax
 
+from tests.libraries import optional
+from tests.uncertainty.known_model import KnownModel
 from vmf import VonMisesFisher, special
 from vmf.uncertainty import entropy, mutual_information
+
+entr, log_softmax = optional("scipy.special").entr, optional("scipy.special").log_softmax
 
 
 def by_whole_draws(model, X, draws, seed):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import mpmath
 import numpy as np
 import pytest
-from known_model import log_normalizer
 
+from tests.libraries import optional
+from tests.uncertainty.known_model import log_normalizer
 from vmf import VonMisesFisher
 from vmf.uncertainty import kl_to_uniform
+
+mpmath = optional("mpmath")
 
 
 @pytest.mark.parametrize("dimension", [2, 3, 50, 2048])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from enum import Enum
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -111,8 +112,13 @@ def mixture(
     from vmf.cli.report import LEVEL, model_as_json, print_json, print_model
     from vmf.cluster import open_runner
     from vmf.distribution.summary import cautions, summarize
+    from vmf.errors import EmbeddingError
     from vmf.jobs.mixture import fit_mixture_to_file
 
+    if find_spec("sklearn") is None:
+        raise EmbeddingError(
+            None, "a mixture needs scikit-learn: pip install 'vmf-toolkit[models]'"
+        )
     with (
         open_runner(cluster, workers) as runner,
         progress_bar("fitting", wanted=not quiet, size=stored_bytes(files)) as progress,

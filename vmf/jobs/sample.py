@@ -10,13 +10,12 @@ import numpy as np
 
 from vmf.distribution.model import Model
 from vmf.distribution.sampling import sample
+from vmf.embeddings.embedding_file import DEFAULT_CHUNK_BYTES
 from vmf.embeddings.opening import Progress
 from vmf.embeddings.table_output import writable_extensions, writing_format
 from vmf.embeddings.writing import create_embeddings
-from vmf.errors import EmbeddingError
-from vmf.output import PathLike, check_output
-
-_CHUNK_BYTES = 8 << 20
+from vmf.errors import EmbeddingError, PathLike
+from vmf.output import check_output, claimed_output
 
 
 @dataclass(frozen=True)
@@ -36,6 +35,7 @@ def sample_to_file(
     seed: int | None = None,
     label: str | None = None,
     dtype: Literal["float32", "float64"] = "float64",
+    chunk_bytes: int = DEFAULT_CHUNK_BYTES,
     progress: Progress | None = None,
 ) -> SampleSummary:
     """Draw directions from a model and write them, one a row.
@@ -55,6 +55,8 @@ def sample_to_file(
         Draw from this class only.
     dtype : {"float64", "float32"}
         Of the numbers written.
+    chunk_bytes : int
+        Bytes of the rows that are drawn at a time, in float64.
     progress : callable, optional
         See :data:`vmf.embeddings.opening.Progress`.
 
@@ -81,9 +83,12 @@ def sample_to_file(
     form, writing = writing_format(output)
     with_class = model.classes != (None,) and writing.text and form.name != "npy"
     beside = {"class": labels.dtype} if with_class else {}
-    step = max(1, _CHUNK_BYTES // (8 * model.dimension))
+    step = max(1, chunk_bytes // (8 * model.dimension))
     shape = rows, model.dimension
-    with create_embeddings(output, shape, dtype, beside=beside) as writer:
+    with (
+        claimed_output(output),
+        create_embeddings(output, shape, dtype, beside=beside) as writer,
+    ):
         for start in range(0, rows, step):
             count = min(step, rows - start)
             block = np.empty((count, model.dimension), number)
