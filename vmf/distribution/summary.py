@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from vmf import special
 from vmf.distribution.model import Model
+from vmf.errors import Argument, Note
 from vmf.estimation import (
     ConjugatePrior,
     concentration_interval,
@@ -60,8 +61,8 @@ def summarize(model: Model, level: float = 0.95) -> list[ClassSummary]:
 
 
 def cautions(model: Model, summary: list[ClassSummary]) -> list[str]:
-    """One sentence for everything about the fit that its reader should know."""
-    said = []
+    """One sentence, or `Note`, for everything about the fit that its reader should know."""
+    said: list[str] = []
     normalised = sum(one.normalised for one in summary)
     if normalised:
         said.append(f"{normalised} rows were not of unit length and were normalised.")
@@ -81,8 +82,12 @@ def cautions(model: Model, summary: list[ClassSummary]) -> list[str]:
     if model.estimator == "mle" and high:
         whose = "kappa" if len(summary) == 1 else f"kappa of {len(high)} classes"
         said.append(
-            f"{whose} lies above its own interval: with so few rows for {model.dimension}"
-            " dimensions maximum likelihood is biased upwards; use --estimator unbiased."
+            Note(
+                f"{whose} lies above its own interval: with so few rows for {model.dimension}"
+                " dimensions maximum likelihood is biased upwards; use ",
+                Argument("estimator", "unbiased"),
+                ".",
+            )
         )
     uniform = [o for o in summary if o.interval and o.interval[0] == 0]
     if uniform:
