@@ -22,20 +22,19 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from vmf.cluster.fitting import _BLOCKS_PER_THREAD
-from vmf.cluster.tasks import Reading, sum_block
 
 from vmf import special
 from vmf.cluster import blocks, open_client
 from vmf.cluster.blocks import Block
 from vmf.cluster.in_order import in_order
-from vmf.embeddings.embedding_file import DEFAULT_CHUNK_BYTES
+from vmf.cluster.runner import _read_block
 from vmf.embeddings.registry import open_embeddings
-from vmf.estimation import SufficientStatistics
+from vmf.experiments.timing import seconds
+from vmf.jobs.statistics import ByClass, Gather
+from vmf.passes.engine import Reading
 
 RESULTS = Path(__file__).parent / "results" / "cluster_plan.md"
 ROWS = 10**12
@@ -72,48 +71,47 @@ def measure_kind(dimension: int, dtype: str, folder: Path) -> Measured:
     path = folder / "rows.npy"
     np.save(path, np.tile(part, (16, 1)))
     file = open_embeddings(path)
-    block = Block(str(path), None, None, file.identity[1], 0, file.rows)
+    block = Block(0, str(path), None, None, file.identity[1], 0, file.rows)
     size = file.rows * dimension * np.dtype(dtype).itemsize
-    reading, fitting = [], []
-    for _ in range(3):
-        begin = time.perf_counter()
+    task = Gather(dimension)
+    found = _read_block(block, task, [], Reading()).found
+    assert found is not None
+
+    def read() -> None:
         for _ in file.chunks():
             pass
-        reading.append(time.perf_counter() - begin)
-        begin = time.perf_counter()
-        found = sum_block(block, dimension, Reading(DEFAULT_CHUNK_BYTES), "error")
-        fitting.append(time.perf_counter() - begin)
-    assert isinstance(found, SufficientStatistics)
-    begin = time.perf_counter()
-    for _ in range(200):
-        found + found
-    merge = (time.perf_counter() - begin) / 200
+
+    def merge() -> None:
+        for _ in range(200):
+            task.merge([found, found])
+
+    reading = min(seconds(read) for _ in range(3))
+    fitting = min(seconds(lambda: _read_block(block, task, [], Reading())) for _ in range(3))
+    merging = seconds(merge) / 200
     path.unlink()
     return Measured(
-        dimension, dtype, size / min(reading), size / min(fitting), len(pickle.dumps(found)), merge
+        dimension, dtype, size / reading, size / fitting, len(pickle.dumps(found)), merging
     )
 
 
-def nothing(block: Block, result: SufficientStatistics) -> SufficientStatistics:
+def nothing(block: Block, result: ByClass) -> ByClass:
     return result
 
 
 def measure_tasks() -> tuple[float, float]:
     """Seconds of CPU in scheduler and client, and of the clock, that a task takes."""
-    empty = SufficientStatistics.empty(768)
+    task = Gather(768)
+    empty = task.of_block(np.ones((1, 768), np.float32), 0, [])
     with open_client(workers=2) as client:
 
-        def submit(_: Any, block: Block) -> Any:
+        def submit(block: Block) -> Any:
             return client.submit(nothing, block, empty, pure=False)
 
         def run(count: int) -> None:
-            endless = SimpleNamespace(
-                rows=-1
-            )  # no block is its last, after which it would be looked at
-            listed = ((endless, Block("", None, None, 0, k, k + 1)) for k in range(count))
+            listed = (Block(0, "", None, None, 0, k, k + 1) for k in range(count))
             total = empty
-            for _, found in in_order(client, submit, listed, per_thread=_BLOCKS_PER_THREAD):  # type: ignore[arg-type]
-                total = total + found
+            for _, found in in_order(client, submit, listed, [], per_thread=task.blocks_per_thread):
+                total = task.merge([total, found])
 
         run(200)
         cpu, clock = time.process_time(), time.perf_counter()
@@ -124,7 +122,7 @@ def measure_tasks() -> tuple[float, float]:
 
 def block_bytes(total: int) -> int:
     """Bytes of the blocks that `vmf.cluster` cuts so many bytes into."""
-    return min(max(blocks._SMALLEST_BLOCK, total // blocks._MOST_BLOCKS), blocks._LARGEST_BLOCK)
+    return min(max(blocks.SMALLEST_BLOCK, total // blocks._MOST_BLOCKS), blocks.LARGEST_BLOCK)
 
 
 def simulate(tasks: int, seconds: float, threads: int, a_task: float, a_merge: float) -> float:
@@ -136,7 +134,7 @@ def simulate(tasks: int, seconds: float, threads: int, a_task: float, a_merge: f
     """
     rng = random.Random(0)
     simulated = min(tasks, max(MOST_SIMULATED, 40 * threads))
-    window = _BLOCKS_PER_THREAD * threads
+    window = Gather.blocks_per_thread * threads
     free = [0.0] * threads
     merged = [0.0] * window
     scheduler = last = 0.0

@@ -42,8 +42,9 @@ import numpy as np
 import torch
 
 from vmf.features import Backbone, extract, load_backbone
-from vmf.features.images import Images, open_images, stack
+from vmf.features.images import Images, stack
 from vmf.features.journal import rows_kept
+from vmf.features.open_images import open_images
 
 SPEED_BAR, AGREEMENT_BAR = 0.9, 1e-12
 COUNTS = {32: 1024, 64: 256, 128: 64}  # images a side and round: about two seconds on two cores
@@ -104,8 +105,7 @@ def speed(options: argparse.Namespace, folder: Path) -> list[Row]:
 
 def agreement(options: argparse.Namespace, folder: Path) -> list[Row]:
     """R and kappa of the same features by three paths."""
-    from vmf.experiments.feature_sets import FeatureSet
-    from vmf.experiments.feature_sets import Rows as FeatureRows
+    from vmf.experiments.feature_sets import FeatureRows, FeatureSet
     from vmf.experiments.vmf_cifar10 import agreement_rows
 
     backbone = load_backbone(options.backbone, options.weights)

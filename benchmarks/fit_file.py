@@ -21,12 +21,11 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
+from vmf.experiments.timing import alternating, seconds
 from vmf.jobs.fit import fit_files
 
 TIME_BAR, MEMORY_BAR_MB = 1.3, 500.0
@@ -71,29 +70,11 @@ def run_command(command: list[str]) -> tuple[float, float]:
     """Seconds and peak resident memory in MB of a child process."""
     launcher = [sys.executable, "-S", "-E", "-c", LAUNCHER, *command]
     done = subprocess.run(launcher, stdout=subprocess.PIPE, text=True, check=True)
-    code, seconds, peak = json.loads(done.stdout.splitlines()[-1])
+    code, took, peak = json.loads(done.stdout.splitlines()[-1])
     if code:
         raise SystemExit(f"{' '.join(command)} ended with exit code {code}")
     unit = 1e6 if sys.platform == "darwin" else 1e3  # bytes there, kilobytes elsewhere
-    return seconds, peak / unit
-
-
-def interleaved(
-    sides: dict[str, Callable[[], float]], repeats: int
-) -> dict[str, tuple[float, float, float]]:
-    """Median, least and largest seconds of each side, after one round that is not counted."""
-    taken: dict[str, list[float]] = {name: [] for name in sides}
-    for _ in range(repeats + 1):
-        for name, side in sides.items():
-            taken[name].append(side())
-    return {name: (statistics.median(t[1:]), min(t[1:]), max(t[1:])) for name, t in taken.items()}
-
-
-def seconds_of(call: Callable[[], object]) -> float:
-    """Seconds that a call takes."""
-    begin = time.perf_counter()
-    call()
-    return time.perf_counter() - begin
+    return took, peak / unit
 
 
 def time_fit(folder: Path, repeats: int, rng: np.random.Generator) -> dict[str, float]:
@@ -111,14 +92,17 @@ def time_fit(folder: Path, repeats: int, rng: np.random.Generator) -> dict[str, 
             "NumPy": lambda: run_command(plain)[0],
         },
         "call": {
-            "vmf fit": lambda: seconds_of(lambda: fit_files([path])),
-            "NumPy": lambda: seconds_of(lambda: numpy_pass(path)),
+            "vmf fit": lambda: seconds(lambda: fit_files([path])),
+            "NumPy": lambda: seconds(lambda: numpy_pass(path)),
         },
     }.items():
-        found = interleaved(sides, repeats)
-        for name, (median, least, largest) in found.items():
-            print(f"  {kind:7}  {name:7}  {median:.3f} s  ({least:.3f} to {largest:.3f})")
-        ratios[kind] = found["vmf fit"][0] / found["NumPy"][0]
+        found = alternating(sides, repeats)
+        median = {name: statistics.median(times) for name, times in found.items()}
+        for name, times in found.items():
+            print(
+                f"  {kind:7}  {name:7}  {median[name]:.3f} s  ({min(times):.3f} to {max(times):.3f})"
+            )
+        ratios[kind] = median["vmf fit"] / median["NumPy"]
         print(f"  {kind:7}  ratio    {ratios[kind]:.2f}  (bar: {TIME_BAR})")
     path.unlink()
     return ratios
@@ -130,13 +114,13 @@ def measure_memory(folder: Path, gigabytes: float, rng: np.random.Generator) -> 
     path, model = folder / "large.npy", folder / "large.safetensors"
     write_rows(path, rows, DIMENSION, rng)
     command = [sys.executable, "-c", "from vmf.cli import app; app()", "fit", str(path)]
-    seconds, peak = run_command([*command, "--quiet", "-o", str(model)])
+    took, peak = run_command([*command, "--quiet", "-o", str(model)])
     print(f"{rows} x {DIMENSION} float32, {path.stat().st_size / 1e9:.2f} GB:")
-    rate = rows / seconds
-    print(f"  {seconds:.1f} s, {rate:,.0f} rows/s, {4e-9 * DIMENSION * rate:.2f} GB/s")
+    rate = rows / took
+    print(f"  {took:.1f} s, {rate:,.0f} rows/s, {4e-9 * DIMENSION * rate:.2f} GB/s")
     print(f"  peak resident memory {peak:.0f} MB  (bar: {MEMORY_BAR_MB:.0f} MB)")
     path.unlink()
-    return {"seconds": seconds, "rows": rows, "peak_mb": peak}
+    return {"seconds": took, "rows": rows, "peak_mb": peak}
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -15,7 +15,6 @@ import argparse
 import platform
 import statistics
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -24,6 +23,7 @@ import numpy as np
 from vmf.embeddings import open_embeddings
 from vmf.embeddings.embedding_file import DEFAULT_CHUNK_BYTES
 from vmf.embeddings.writing import create_embeddings
+from vmf.experiments.timing import alternating, seconds
 
 DIMENSION = 2048
 CHUNK_ROWS = DEFAULT_CHUNK_BYTES // (4 * DIMENSION)
@@ -131,23 +131,20 @@ def ours(path: Path) -> Blocks:
         yield rows
 
 
-def seconds(read: Callable[[Path], Blocks], path: Path, rows: int) -> float:
-    begin = time.perf_counter()
-    found = sum(len(block) for block in read(path))
-    took = time.perf_counter() - begin
-    assert found == rows
-    return took
+def reading(read: Callable[[Path], Blocks], path: Path, rows: int) -> Callable[[], float]:
+    """What measures the seconds of one pass over the file."""
+
+    def whole() -> None:
+        assert sum(len(block) for block in read(path)) == rows
+
+    return lambda: seconds(whole)
 
 
 def measure(ending: str, path: Path, rows: int, repeats: int) -> list[tuple[str, float, float]]:
     """Name, and the medians of rows a second of ours and of each plain reader."""
-    sides = {"": ours, **PLAIN[ending]}
-    taken: dict[str, list[float]] = {name: [] for name in sides}
-    for repeat in range(repeats + 1):
-        for name, read in sides.items():
-            took = seconds(read, path, rows)
-            if repeat:  # the first round warms the page cache and imports
-                taken[name].append(took)
+    readers = {"": ours, **PLAIN[ending]}
+    sides = {name: reading(read, path, rows) for name, read in readers.items()}
+    taken = alternating(sides, repeats)
     rate = {name: rows / statistics.median(times) for name, times in taken.items()}
     return [(name, rate[""], rate[name]) for name in PLAIN[ending]]
 

@@ -16,10 +16,8 @@ import os
 import platform
 import re
 import secrets
-import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import asdict
 from importlib import import_module, metadata
@@ -28,13 +26,13 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.operations import operations
 from vmf import SufficientStatistics, _core, special
 from vmf.arrays.gpu import require_cupy
 from vmf.errors import GPUUnavailableError
+from vmf.experiments import accuracy, point_sets
+from vmf.experiments.timing import nanoseconds, seconds_on_gpu
 from vmf.special._table import NAMES
-
-from . import accuracy, point_sets
-from .operations import operations
 
 RESULTS = Path(__file__).resolve().parent / "results"
 ONE_ORDER_BAR, MIXED_BAR, FIT_BAR = 0.50, 0.25, 0.80
@@ -73,31 +71,16 @@ class OnDevice:
         return on_device
 
 
-def seconds(cupy: Any, call: Callable[[], object], repeats: int = 7) -> float:
-    """Median time of a call between two events on the current stream, after two calls unmeasured."""
-    for _ in range(2):
-        call()
-    times = []
-    for _ in range(repeats):
-        start, end = cupy.cuda.Event(), cupy.cuda.Event()
-        start.record()
-        call()
-        end.record()
-        end.synchronize()
-        times.append(cupy.cuda.get_elapsed_time(start, end) / 1e3)
-    return statistics.median(times)
-
-
 def limits(cupy: Any) -> dict[str, float]:
     """Measured copy bandwidth (bytes read and written, GB/s) and float64 GFLOP/s of multiply-adds."""
     n = 2**27
     source, target = cupy.ones(n), cupy.empty(n)
-    copy = seconds(cupy, lambda: cupy.copyto(target, source))
+    copy = seconds_on_gpu(cupy, lambda: cupy.copyto(target, source))
     kernel = cupy.RawKernel(MULTIPLY_ADDS, "multiply_adds")
     blocks = 16 * cupy.cuda.Device().attributes["MultiProcessorCount"]
     rounds, out = 4096, cupy.empty(blocks * 256)
     arguments = (out, np.float64(0.999), np.float64(1e-3), np.int32(rounds))
-    adding = seconds(cupy, lambda: kernel((blocks,), (256,), arguments))
+    adding = seconds_on_gpu(cupy, lambda: kernel((blocks,), (256,), arguments))
     return {
         "copy_gb_s": 16 * n / copy / 1e9,
         "float64_gflop_s": 2.0 * 8 * rounds * blocks * 256 / adding / 1e9,
@@ -127,7 +110,7 @@ def environment(cupy: Any) -> Row:
 
 
 def accuracy_double(cupy: Any, seed: int, n: int, jobs: int) -> list[accuracy.Row]:
-    """Rows of `benchmarks.accuracy`, the bars of the core, for values computed on the GPU."""
+    """Rows of `vmf.experiments.accuracy`, the bars of the core, for values computed on the GPU."""
     references = accuracy.References(jobs)
     rng = np.random.default_rng(seed)
     of_order = [name for name in NAMES if name in accuracy.arb.ORDER_FUNCTIONS]
@@ -203,7 +186,9 @@ def throughput(cupy: Any, card: dict[str, float], seed: int, n: int) -> list[Row
                     argument = cupy.repeat(cupy.asarray(second.astype(dtype)), -(-n // m))[:n]
                 out = cupy.empty(n, dtype)
                 function = getattr(special, name)
-                taken = seconds(cupy, lambda f=function, p=a, q=argument, o=out: f(p, q, out=o))
+                taken = seconds_on_gpu(
+                    cupy, lambda f=function, p=a, q=argument, o=out: f(p, q, out=o)
+                )
                 size = np.dtype(dtype).itemsize * (2 if case == "one order" else 3)
                 by_bytes = size * n / card["copy_gb_s"] / 1e9
                 row: Row = {
@@ -229,17 +214,13 @@ def _scipy(name: str, v: Any, x: Any, seconds_a_value: float) -> float | None:
     if name not in ("log_iv", "log_kv"):
         return None
     try:
-        from scipy import special as peer
+        from vmf.experiments.implementations import SCIPY as peer
     except ImportError:
         return None
     v, x = v[:20_000], x[:20_000]
-    start = time.perf_counter()
     with np.errstate(all="ignore"):
-        if name == "log_iv":
-            np.log(peer.ive(v, x)) + x
-        else:
-            np.log(peer.kve(v, x)) - x
-    return (time.perf_counter() - start) / len(x) / seconds_a_value
+        taken = nanoseconds(getattr(peer, name), v, x)
+    return 1e-9 * taken / seconds_a_value
 
 
 def peers(cupy: Any, seed: int, n: int) -> list[Row]:
@@ -248,7 +229,7 @@ def peers(cupy: Any, seed: int, n: int) -> list[Row]:
     on_device = cupy.asarray(x)
     rows: list[Row] = []
     for order in (0.0, 1.0, ONE_ORDER):
-        taken = seconds(cupy, lambda v=order: special.log_ive(v, on_device))
+        taken = seconds_on_gpu(cupy, lambda v=order: special.log_ive(v, on_device))
         rows.append(
             {"library": "vmf", "function": f"log_ive, v = {order:g}", "ns_a_value": taken / n * 1e9}
         )
@@ -262,7 +243,7 @@ def peers(cupy: Any, seed: int, n: int) -> list[Row]:
     for (library, function), prepare in calls.items():
         row: Row = {"library": library, "function": function}
         try:
-            row["ns_a_value"] = seconds(cupy, prepare()) / n * 1e9
+            row["ns_a_value"] = seconds_on_gpu(cupy, prepare()) / n * 1e9
         except (ImportError, AttributeError) as error:
             row["not_measured"] = str(error).splitlines()[0]
         rows.append(row)
@@ -308,7 +289,7 @@ def fit(cupy: Any, card: dict[str, float], count: int, dim: int) -> Row:
     for start in range(0, count, 2**14):
         part = rows[start : start + 2**14]
         part[...] = generator.standard_normal(part.shape, dtype=np.float32) + np.float32(0.02)
-    taken = seconds(cupy, lambda: SufficientStatistics.from_rows(rows), repeats=5)
+    taken = seconds_on_gpu(cupy, lambda: SufficientStatistics.from_rows(rows), repeats=5)
     share = rows.nbytes / taken / 1e9 / card["copy_gb_s"]
     return {
         "rows": count, "dim": dim, "dtype": "float32", "seconds": taken,

@@ -20,7 +20,6 @@ import os
 import platform
 import statistics
 import sys
-import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -35,17 +34,12 @@ from sklearn.mixture import GaussianMixture
 from vmf import VonMisesFisher
 from vmf.arrays.blocks import DirectionRows
 from vmf.distribution.components import Directions
+from vmf.experiments.timing import alternating, seconds
 from vmf.models import VMFMixture
 from vmf.models.concentrations import Concentrations
 from vmf.models.expectation import expectation
 
 Rows = NDArray[np.float32]
-
-
-def seconds(call: Callable[[], Any]) -> float:
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
 
 
 def solve(mixture: VMFMixture) -> None:
@@ -69,11 +63,12 @@ def iteration(rows: Rows, count: int, repeats: int) -> dict[str, float]:
     directions = Directions(
         mixture.mean_directions_, mixture.concentrations_, np.log(mixture.weights_)
     )
-    times: dict[str, list[float]] = {"pass": [], "solve": [], "products": []}
-    for _ in range(repeats):
-        times["products"].append(seconds(lambda: (rows @ vectors.T, shares.T @ rows)))
-        times["pass"].append(seconds(lambda: expectation(prepared, ones, directions)))
-        times["solve"].append(seconds(lambda: solve(mixture)))
+    sides = {
+        "products": lambda: seconds(lambda: (rows @ vectors.T, shares.T @ rows)),
+        "pass": lambda: seconds(lambda: expectation(prepared, ones, directions)),
+        "solve": lambda: seconds(lambda: solve(mixture)),
+    }
+    times = alternating(sides, repeats)
     middle = {name: statistics.median(values) for name, values in times.items()}
     whole = middle["pass"] + middle["solve"]
     return {**middle, "iteration": whole, "ratio": whole / middle["products"]}

@@ -30,7 +30,7 @@ from vmf.features.device import Device, Precision
 from vmf.features.embedding import Embedder
 from vmf.features.fingerprint import Fingerprint, take_fingerprint
 from vmf.features.geometry import Geometry
-from vmf.features.images import open_images
+from vmf.features.open_images import open_images
 
 MEAN = [123.68, 116.779, 103.939]
 MISTAKES: dict[str, tuple[dict[str, Any], Precision]] = {

@@ -24,8 +24,7 @@ from numpy.typing import NDArray
 from scipy.stats import vonmises_fisher
 
 import vmf
-
-from . import arb
+from vmf.experiments import arb
 
 Array = NDArray[np.float64]
 

@@ -12,26 +12,21 @@ between the two sides. The exit code is 1 if a bar is missed.
 from __future__ import annotations
 
 import argparse
-import functools
 import json
 import os
 import secrets
 import sys
-import time
-from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from . import point_sets
-from .implementations import SCIPY, implementation
-from .operations import operations, peak_gflops
-
-Array = NDArray[np.float64]
-Function = Callable[[Array, Array], Array]
+from benchmarks.operations import operations, peak_gflops
+from vmf.experiments import point_sets
+from vmf.experiments.implementations import SCIPY, implementation
+from vmf.experiments.timing import interleaved, nanoseconds, writing_to
+from vmf.special._table import NAMES, TABLE
 
 MEDIAN_BAR, LEAST_BAR, FIXED_ORDER_BAR = 30.0, 8.0, 40.0
 BARRED = ("log_iv", "log_kv")
@@ -39,16 +34,9 @@ FIXED_ORDER_DIMENSIONS = (64, 512, 2048, 8192, 32768)
 CELL_ORDERS = np.logspace(-2, 6, 9)
 CELL_ARGUMENTS = np.logspace(-3, 7, 9)
 
-OF_ORDER = (
-    "log_iv", "log_kv", "log_ive", "log_kve", "iv_ratio", "iv_ratio_c", "kv_ratio",
-    "log_iv_dx", "log_iv_dv", "log_kv_dx", "log_kv_dv",
-)  # fmt: skip
-OF_DIMENSION = (
-    "log_normalizer", "log_normalizer_e", "mean_resultant_length", "mean_resultant_length_c",
-    "mean_resultant_length_dkappa", "entropy",
-)  # fmt: skip
-INVERSES = ("concentration", "concentration_c")
-FUNCTIONS = (*OF_ORDER, *OF_DIMENSION, *INVERSES)
+INVERSES = tuple(entry.name for entry in TABLE if "rbar" in entry.second)
+OF_DIMENSION = tuple(e.name for e in TABLE if e.first == "dim" and e.name not in INVERSES)
+FUNCTIONS = NAMES
 
 
 def fixed_order(p: int) -> point_sets.Draw:
@@ -58,38 +46,6 @@ def fixed_order(p: int) -> point_sets.Draw:
         return np.broadcast_to(p / 2 - 1, n), point_sets.log_uniform(rng, 1e-1, 1e6, n)
 
     return draw
-
-
-def _once(function: Function, v: Array, x: Array, calls: int) -> float:
-    start = time.perf_counter()
-    for _ in range(calls):
-        function(v, x)
-    return (time.perf_counter() - start) / calls / len(x) * 1e9
-
-
-def _into(function: Function | None, out: Array) -> Function | None:
-    """The function with its results written to `out`."""
-    return None if function is None else functools.partial(function, out=out)
-
-
-def interleaved(
-    functions: list[Function | None], v: Array, x: Array, repeats: int
-) -> list[float | None]:
-    """Median ns a value of each function, the repeats alternating between them."""
-    calls = []
-    for function in functions:
-        if function is None:
-            calls.append(0)
-            continue
-        function(v, x)
-        once = _once(function, v, x, 1) * len(x) * 1e-9
-        calls.append(int(np.clip(2e-2 / max(once, 1e-9), 1, 1000)))
-    times: list[list[float]] = [[] for _ in functions]
-    for _ in range(repeats):
-        for kept, function, n in zip(times, functions, calls, strict=True):
-            if function is not None:
-                kept.append(_once(function, v, x, n))
-    return [float(np.median(kept)) if kept else None for kept in times]
 
 
 def _set_threads(n: int) -> bool:
@@ -133,7 +89,7 @@ def time_sets(
         for points, draw in _sets_of(name).items():
             v, x = draw(rng, n)
             mine, scipy = interleaved(
-                [_into(getattr(side, name, None), np.empty(n)) for side in (ours, SCIPY)],
+                [writing_to(getattr(side, name, None), np.empty(n)) for side in (ours, SCIPY)],
                 v,
                 x,
                 repeats,
@@ -162,7 +118,10 @@ def time_cells(
             v = point_sets.log_uniform(rng, v_low, v_high, n)
             x = point_sets.log_uniform(rng, x_low, x_high, n)
             peer = getattr(SCIPY, name)
-            sides = [_into(getattr(ours, name, None), np.empty(n)), _into(peer, np.empty(n))]
+            sides = [
+                writing_to(getattr(ours, name, None), np.empty(n)),
+                writing_to(peer, np.empty(n)),
+            ]
             mine, scipy = interleaved(sides, v, x, repeats)
             finite = bool(np.isfinite(peer(v, x)).all())
             cells.append(
@@ -193,7 +152,7 @@ def time_threads(ours: Any, names: list[str], rng: np.random.Generator) -> list[
                 if not _set_threads(n):
                     print("threads: skipped, vmf.special.set_num_threads is absent")
                     return []
-                kept.append(_once(function, v, x, 1))
+                kept.append(nanoseconds(function, v, x))
         one, all_ = (float(np.median(times[n])) for n in (1, threads))
         print(f"{name}: {one:.2f} ns on one thread, {all_:.2f} ns on {threads}: {one / all_:.2f}x")
         rows.append({"function": name, "threads": threads, "one_ns": one, "all_ns": all_})

@@ -21,12 +21,12 @@ from __future__ import annotations
 import argparse
 import math
 import statistics
-import time
 
 import torch
 from torch import Tensor
 
 from vmf import special
+from vmf.experiments.timing import alternating, seconds
 from vmf.torch import VonMisesFisher
 
 
@@ -76,16 +76,14 @@ def our_sampler(mu: Tensor, kappa: float, rows: int) -> Tensor:
 SAMPLERS = {"vmf.torch": our_sampler, "s-vae-pytorch's": published_sampler}
 
 
-def seconds(dtype: torch.dtype, rows: int, repeats: int) -> dict[str, float]:
+def medians(dtype: torch.dtype, rows: int, repeats: int) -> dict[str, float]:
     """Return the median of `repeats` times to draw `rows` rows at p = kappa = 512, in turns."""
     mu = torch.nn.functional.normalize(torch.ones(512, dtype=dtype), dim=0)
-    times: dict[str, list[float]] = {name: [] for name in SAMPLERS}
-    for repeat in range(repeats + 1):
-        for name, draw in SAMPLERS.items():
-            start = time.perf_counter()
-            draw(mu, 512.0, rows)
-            if repeat:  # the first one warms up
-                times[name].append(time.perf_counter() - start)
+    sides = {
+        name: lambda draw=draw: seconds(lambda: draw(mu, 512.0, rows))  # type: ignore[misc]
+        for name, draw in SAMPLERS.items()
+    }
+    times = alternating(sides, repeats)
     return {name: statistics.median(taken) for name, taken in times.items()}
 
 
@@ -110,7 +108,7 @@ def main() -> None:
     torch.manual_seed(0)
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads")
     for dtype in (torch.float32, torch.float64):
-        times = seconds(dtype, arguments.rows, arguments.repeats)
+        times = medians(dtype, arguments.rows, arguments.repeats)
         ours, theirs = times.values()
         taken = ", ".join(f"{name} {each:.3f} s" for name, each in times.items())
         print(f"{arguments.rows} x 512 {str(dtype)[6:]}: {taken}, ratio {theirs / ours:.1f}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks import arb, paper_algorithm
+from vmf.experiments import arb, paper_algorithm
 
 
 def errors(name: str, v: np.ndarray, x: np.ndarray) -> np.ndarray:

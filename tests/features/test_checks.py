@@ -22,7 +22,7 @@ from vmf.features import FeatureError, extract
 from vmf.features.backbones import place_stride
 from vmf.features.checks import sample_images
 from vmf.features.fingerprint import PARTS, Fingerprint, fixed_image, take_fingerprint
-from vmf.features.images import open_images
+from vmf.features.open_images import open_images
 
 BOTTLENECKS = {"backbone": "tiny_networks:bottlenecks", "limit": 4}
 

@@ -20,7 +20,8 @@ from vmf.errors import FeatureError
 from vmf.features.cifar10 import CLASSES, FILES, Cifar10, DownloadedCifar10
 from vmf.features.dataset import DatasetImages
 from vmf.features.image_folder import ImageFolder
-from vmf.features.images import Images, open_images, stack
+from vmf.features.images import Images, stack
+from vmf.features.open_images import open_images
 
 
 def records(count: int, seed: int = 0) -> np.ndarray[Any, np.dtype[np.uint8]]:

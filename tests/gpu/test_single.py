@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import point_sets
 from tests.libraries import needs, optional
 from vmf import special
 from vmf.arrays import gpu
+from vmf.experiments import point_sets
 from vmf.special._table import NAMES
 
-arb = optional("benchmarks.arb")
+arb = optional("vmf.experiments.arb")
 
 ROOT = Path(__file__).resolve().parents[2]
 EPS = 2.0**-23

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from benchmarks import arb
-from benchmarks.awkward_points import zeros
-from benchmarks.point_sets import log_uniform
 from vmf import special
+from vmf.experiments import arb
+from vmf.experiments.awkward_points import zeros
+from vmf.experiments.point_sets import log_uniform
 
 Array = NDArray[np.float64]
 BOUND = 8.0  # eps, relative

@@ -1,6 +1,6 @@
 """Every function of vmf.special against Arb, on points drawn afresh in every run.
 
-`python -m benchmarks.accuracy` is the same measure on many more points.
+`python -m vmf.experiments.accuracy` is the same measure on many more points.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import mpmath
 import numpy as np
 import pytest
 
-from benchmarks import accuracy, arb
 from vmf import special
+from vmf.experiments import accuracy, arb
 
 POINTS = 300
 
@@ -22,30 +22,18 @@ def seed() -> int:
     return secrets.randbits(63)
 
 
-def _families() -> list[tuple[str, tuple[str, ...]]]:
-    found = []
-    for points in accuracy.SETS:
-        for family in (
-            accuracy.LOGARITHMS,
-            accuracy.RATIOS,
-            accuracy.DERIVATIVES,
-            accuracy.OF_DIMENSION,
-            accuracy.INVERSES,
-        ):
-            names = tuple(name for name in family if points in accuracy.SETS_OF[name])
-            if names:
-                found.append((points, names))
-    return found
-
-
 @pytest.mark.parametrize(
     ("points", "names"),
-    _families(),
+    [
+        (points, family)
+        for points in accuracy.SETS
+        for family in accuracy.families(points, accuracy.FUNCTIONS)
+    ],
     ids=lambda part: part if isinstance(part, str) else part[0],
 )
-def test_error_is_within_the_bar(points: str, names: tuple[str, ...], seed: int) -> None:
+def test_error_is_within_the_bar(points: str, names: list[str], seed: int) -> None:
     rng = np.random.default_rng(seed)
-    rows = accuracy.measure(points, list(names), special, rng, POINTS, accuracy.References(jobs=1))
+    rows = accuracy.measure(points, names, special, rng, POINTS, accuracy.References(jobs=1))
     assert {row.function for row in rows} == set(names)
     above = [row for row in rows if not row.ok]
     assert not above, f"seed {seed}: {above}"

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import ast
 import inspect
-import re
 import subprocess
 import sys
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -17,8 +14,6 @@ import pytest
 from vmf import _core, special
 from vmf.special import _dispatch
 from vmf.special._table import NAMES, TABLE
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 class ForeignArray:
@@ -90,26 +85,6 @@ def test_a_backend_is_imported_at_its_first_array() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert answer.stdout == "[]\n"
-
-
-def test_the_table_and_the_extension_list_the_same_functions() -> None:
-    compiled = {name for name in dir(_core) if isinstance(getattr(_core, name), np.ufunc)}
-    assert set(NAMES) == compiled
-    assert len(NAMES) == len(set(NAMES))
-    assert set(NAMES) <= set(special.__all__)
-    assert set(special.__all__) <= set(dir(special))
-
-
-def test_the_kernels_list_the_same_functions() -> None:
-    header = (ROOT / "kernels" / "include" / "vmf" / "names.hpp").read_text()
-    assert set(re.findall(r"^ +ROW\((\w+),", header, re.MULTILINE)) == set(NAMES)
-
-
-def test_the_signatures_for_type_checkers_match_the_table() -> None:
-    stub = ast.parse(Path(inspect.getfile(special)).with_name("_signatures.pyi").read_text())
-    functions = [node for node in stub.body if isinstance(node, ast.FunctionDef)]
-    declared = {node.name: [a.arg for a in node.args.posonlyargs] for node in functions}
-    assert declared == {entry.name: [entry.first, entry.second] for entry in TABLE}
 
 
 @pytest.mark.parametrize("entry", TABLE, ids=lambda entry: entry.name)

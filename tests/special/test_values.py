@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.libraries import optional
 from vmf import special
 
-mpmath, arb = optional("mpmath"), optional("benchmarks.arb")
+mpmath, arb = optional("mpmath"), optional("vmf.experiments.arb")
 
 EPS = 2.0**-52
 INF = math.inf

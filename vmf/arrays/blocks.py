@@ -12,11 +12,11 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from vmf.arrays.libraries import beside, cast, dtype_name, namespace, to_numpy
+from vmf.arrays.libraries import cast, dtype_name, in_library_of, namespace, to_numpy
 from vmf.arrays.rows import find_fault, row_sums, scale_to_order_one, usable_norms
+from vmf.arrays.types import Vector
 from vmf.errors import BadDirectionError
 
-Vector = npt.NDArray[np.float64]
 Found = TypeVar("Found")
 
 # A block of rows is read by two matrix products, the second time from cache.
@@ -93,7 +93,7 @@ class DirectionRows:
         self._extreme = extreme if extreme.any() else None
         with np.errstate(over="ignore"):  # such rows are divided by their norm, see `blocks`
             inverse_norms = 1.0 / np.where(zero, np.inf, norms)
-        self.inverse_norms = beside(inverse_norms, self.like)
+        self.inverse_norms = in_library_of(inverse_norms, self.like)
 
     @property
     def resolution(self) -> float:
@@ -125,7 +125,7 @@ class DirectionRows:
         elif self.host:
             found = np.asarray(self.array[chosen], dtype=np.float64)
         else:
-            found = to_numpy(cast(self.array[beside(chosen, self.array)], "float64"))
+            found = to_numpy(cast(self.array[in_library_of(chosen, self.array)], "float64"))
         return unit_directions(found)
 
     def reduce(
@@ -145,7 +145,7 @@ class DirectionRows:
     def _unit_block(self, start: int, part: slice, like: Any) -> Block:
         unit = self.directions(np.arange(part.start, min(part.stop, self.count)))
         lengths = unit.any(axis=1).astype(np.float64)
-        return Block(start, beside(unit, like), beside(lengths, like))
+        return Block(start, in_library_of(unit, like), in_library_of(lengths, like))
 
     def _checked_norms(self, zero_rows_allowed: bool) -> Vector:
         squared = np.empty(self.count)

@@ -7,8 +7,9 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from vmf.arrays.blocks import Block, DirectionRows, Vector, unit_directions
+from vmf.arrays.blocks import Block, DirectionRows, unit_directions
 from vmf.arrays.dask_rows import aligned, reduced, rows_of
+from vmf.arrays.types import Vector
 from vmf.errors import BadDirectionError
 
 Found = TypeVar("Found")

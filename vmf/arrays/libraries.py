@@ -40,7 +40,7 @@ def cast(array: Any, dtype: str) -> Any:
     return array.astype(dtype, copy=False)
 
 
-def beside(values: Any, array: Any) -> Any:
+def in_library_of(values: Any, array: Any) -> Any:
     """Return the NumPy array `values` in the library and on the device of `array`."""
     xp = namespace(array)
     if xp.__name__ == "torch":

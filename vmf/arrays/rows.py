@@ -13,10 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from vmf import _core
+from vmf.arrays.types import Matrix, Rows, Vector
 from vmf.errors import BadRowError
 
-Rows = npt.NDArray[np.floating[Any]]
-Vector = npt.NDArray[np.float64]
 OnBadRows = Literal["error", "skip", "keep"]
 """What to do with a row without a direction; only a pass that writes the rows elsewhere can keep it."""
 
@@ -209,7 +208,7 @@ def usable_norms(squared_norms: Vector) -> npt.NDArray[np.bool_]:
     return (squared_norms >= _SMALLEST_SQUARED_NORM) & (squared_norms <= _LARGEST_SQUARED_NORM)
 
 
-def find_fault(row: npt.NDArray[np.float64]) -> tuple[int | None, str] | None:
+def find_fault(row: Vector) -> tuple[int | None, str] | None:
     """Column and reason for which `row` has no direction; None if it has one."""
     finite = np.isfinite(row)
     if not finite.all():
@@ -220,10 +219,10 @@ def find_fault(row: npt.NDArray[np.float64]) -> tuple[int | None, str] | None:
     return None
 
 
-def scale_to_order_one(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def scale_to_order_one(rows: Matrix) -> Matrix:
     """Multiply each finite, nonzero row by the power of 2 that brings its largest value to ~1."""
     _, exponents = np.frexp(np.abs(rows).max(axis=1))
-    scaled: npt.NDArray[np.float64] = np.ldexp(rows, -exponents[:, np.newaxis])
+    scaled: Matrix = np.ldexp(rows, -exponents[:, np.newaxis])
     return scaled
 
 

@@ -13,14 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from vmf import special
 from vmf.arrays.blocks import Block, DirectionRows
-from vmf.arrays.libraries import beside, cast, namespace, to_numpy
-
-Vector = npt.NDArray[np.float64]
-Matrix = npt.NDArray[np.float64]
+from vmf.arrays.libraries import cast, in_library_of, namespace, to_numpy
+from vmf.arrays.types import Matrix, Vector
 
 # Above this kappa the rounding of a float64 cosine shows in the eighth digit of the log-density.
 _LARGE = 1e8
@@ -52,10 +49,10 @@ def one_minus_cosines(block: Block, means: Matrix, device_means: Any, large: Any
     for k in large:
         near = np.flatnonzero(to_numpy(distance[:, k]) < _NEAR)
         if near.size:
-            chosen = beside(near, block.inverse_norms)
+            chosen = in_library_of(near, block.inverse_norms)
             values = block.array[near].toarray() if block.sparse else block.array[chosen]
             difference = cast(values, "float64") * block.inverse_norms[chosen][:, None]
-            difference = difference - beside(means[k], difference)
+            difference = difference - in_library_of(means[k], difference)
             distance[chosen, k] = 0.5 * (difference * difference).sum(1)
     return distance
 
@@ -105,9 +102,9 @@ def evaluate(
     """
     large = np.flatnonzero(concentrations > _LARGE)
     like = rows.like
-    result = beside(np.empty((rows.count, len(means))), like)
+    result = in_library_of(np.empty((rows.count, len(means))), like)
     for block in rows.blocks("float64"):
-        device_means = beside(means, block.inverse_norms)
+        device_means = in_library_of(means, block.inverse_norms)
         distance = one_minus_cosines(block, means, device_means, large)
         result[block.start : block.start + distance.shape[0]] = of_distance(distance)
     return result
@@ -115,6 +112,6 @@ def evaluate(
 
 def plug_in_densities(rows: DirectionRows, means: Matrix, concentrations: Vector) -> Any:
     """Return log f_k(x_i), (n, K), beside the rows."""
-    peaks = beside(special.log_normalizer_e(float(rows.dim), concentrations), rows.like)
-    kappas = beside(concentrations, rows.like)
+    peaks = in_library_of(special.log_normalizer_e(float(rows.dim), concentrations), rows.like)
+    kappas = in_library_of(concentrations, rows.like)
     return evaluate(rows, means, concentrations, lambda distance: peaks - kappas * distance)

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from vmf.arrays.types import FloatArray
 from vmf.distribution.tensor_file import tensor_bytes
 from vmf.errors import ModelFileError, Note, PathLike
 from vmf.estimation.statistics import SufficientStatistics
@@ -37,8 +38,6 @@ _LARGEST_HEADER = 64 << 20
 _VECTORS = ("mean_direction", "resultant", "resultant_lo")
 _STATISTICS = ("count", "weight", "weight2", "normalised", "skipped", "dispersion")
 _NUMBERS = ("concentration", "standard_error", *_STATISTICS)
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,6 +21,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from vmf.arrays.types import FloatArray, Vector
+
 Generator = np.random.Generator
 
 # Elements of the float64 work block, 2 MiB.
@@ -33,7 +35,7 @@ _CHUNK_BYTES = 2**26
 
 def sample_one_minus_cosine(
     dim: int, kappa: float, size: int, rng: Generator | int | None = None
-) -> npt.NDArray[np.float64]:
+) -> FloatArray:
     """Draw 1 - mu . x for `size` draws x of vMF(mu, kappa).
 
     Parameters
@@ -134,7 +136,7 @@ def sample_chunks(
 
 
 def _chunks(
-    mu: npt.NDArray[np.float64],
+    mu: Vector,
     kappa: float,
     size: int,
     rng: Generator,
@@ -165,9 +167,7 @@ def _chunks(
         yield chunk
 
 
-def _directions(
-    q: npt.NDArray[np.float64], v: npt.NDArray[np.float64], sign: float, rng: Generator
-) -> npt.NDArray[np.float64]:
+def _directions(q: FloatArray, v: FloatArray, sign: float, rng: Generator) -> FloatArray:
     """Rows at 1 - cosine `q` from the mean direction, in a uniformly random tangent direction."""
     block = rng.standard_normal((q.size, v.size))
     tangent = block[:, 1:]
@@ -182,14 +182,14 @@ def _directions(
     return block
 
 
-def _invert_dimension_three(kappa: float, u: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _invert_dimension_three(kappa: float, u: FloatArray) -> FloatArray:
     """1 - cosine at which the distribution function of 1 - cosine is `u`, for p = 3."""
     if kappa < 1e-16:
         return 2.0 * u
     return np.asarray(np.minimum(-np.log1p(u * math.expm1(-2.0 * kappa)) / kappa, 2.0))
 
 
-def _reject(dim: int, kappa: float, size: int, rng: Generator) -> npt.NDArray[np.float64]:
+def _reject(dim: int, kappa: float, size: int, rng: Generator) -> FloatArray:
     m = dim - 1.0
     root = math.hypot(2.0 * kappa, m)
     b = m / (2.0 * kappa + root)

@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vmf.arrays.rows import OnBadRows, Rows, unit_rows
+from vmf.arrays.rows import OnBadRows, unit_rows
+from vmf.arrays.types import FloatArray, Rows
 from vmf.distribution.components import distances
 from vmf.distribution.model import Model
 from vmf.special import log_normalizer_e
-
-FloatArray = npt.NDArray[np.float64]
 
 _BLOCK_ELEMENTS = 1 << 18  # 2 MB of float64
 

@@ -13,20 +13,18 @@ from vmf import special
 from vmf.arrays.libraries import is_cupy, is_dask
 from vmf.arrays.rows import (
     OnBadRows,
-    Rows,
     as_rows,
     block_slices,
     dispersion_of_each,
     unit_norm_tolerance,
 )
+from vmf.arrays.types import Rows, Vector
 from vmf.distribution import sampling
 from vmf.estimation.concentration import Estimator
 from vmf.estimation.fit import FitResult, fit
 from vmf.estimation.prior import ConjugatePrior
 from vmf.estimation.quadrature import integrate_over_concentration
 from vmf.estimation.statistics import SufficientStatistics
-
-Vector = npt.NDArray[np.float64]
 
 # Below this 1 - cosine, it is worth computing from the difference of the vectors.
 _NEAR = 0.1

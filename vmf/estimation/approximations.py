@@ -26,11 +26,10 @@ import numpy as np
 import numpy.typing as npt
 
 from vmf import special
+from vmf.arrays.types import FloatArray
 
-Result = npt.NDArray[np.float64]
 
-
-def banerjee(dim: npt.ArrayLike, mean_resultant_length: npt.ArrayLike) -> Result:
+def banerjee(dim: npt.ArrayLike, mean_resultant_length: npt.ArrayLike) -> FloatArray:
     """Return R (p - R^2) / (1 - R^2).
 
     Banerjee, Dhillon, Ghosh & Sra, J. Mach. Learn. Res. 6 (2005) 1345-1382, eq. 4.4. Cheap; right
@@ -52,7 +51,7 @@ def banerjee(dim: npt.ArrayLike, mean_resultant_length: npt.ArrayLike) -> Result
     return _banerjee(p, r)[()]
 
 
-def tanabe(dim: npt.ArrayLike, mean_resultant_length: npt.ArrayLike) -> Result:
+def tanabe(dim: npt.ArrayLike, mean_resultant_length: npt.ArrayLike) -> FloatArray:
     """Return the interpolated fixed point of kappa = R kappa / A_p(kappa).
 
     Tanabe, Fukumizu, Oba, Takenouchi & Ishii, Comput. Stat. 22 (2007) 145-157. The root lies
@@ -72,7 +71,7 @@ def tanabe(dim: npt.ArrayLike, mean_resultant_length: npt.ArrayLike) -> Result:
     return _with_limits(r, root)
 
 
-def sra(dim: npt.ArrayLike, mean_resultant_length: npt.ArrayLike, *, steps: int = 2) -> Result:
+def sra(dim: npt.ArrayLike, mean_resultant_length: npt.ArrayLike, *, steps: int = 2) -> FloatArray:
     """Return kappa_`steps`: Banerjee's value after `steps` Newton steps on A_p(kappa) = R.
 
     Sra, Comput. Stat. 27 (2012) 177-190: kappa_0 (steps=0), kappa_1 and kappa_2 (steps=2, the
@@ -90,7 +89,7 @@ def sra(dim: npt.ArrayLike, mean_resultant_length: npt.ArrayLike, *, steps: int 
     return _with_limits(r, kappa)
 
 
-def song(dim: npt.ArrayLike, mean_resultant_length: npt.ArrayLike) -> Result:
+def song(dim: npt.ArrayLike, mean_resultant_length: npt.ArrayLike) -> FloatArray:
     """Return Banerjee's value after two Halley steps on A_p(kappa) = R.
 
     Song, Liu & Wang, Appl. Math. Comput. 218 (2012) 11880-11890. One evaluation of A_p a step,
@@ -112,7 +111,7 @@ def song(dim: npt.ArrayLike, mean_resultant_length: npt.ArrayLike) -> Result:
 
 def _checked(
     dim: npt.ArrayLike, mean_resultant_length: npt.ArrayLike
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+) -> tuple[FloatArray, FloatArray]:
     p = np.asarray(dim, dtype=np.float64)
     r = np.asarray(mean_resultant_length, dtype=np.float64)
     if not (p >= 2).all():
@@ -122,12 +121,12 @@ def _checked(
     return p, r
 
 
-def _banerjee(p: Result, r: Result) -> Result:
+def _banerjee(p: FloatArray, r: FloatArray) -> FloatArray:
     with np.errstate(divide="ignore"):
         return np.asarray(r * (p - r * r) / ((1.0 - r) * (1.0 + r)))
 
 
-def _residual(p: Result, r: Result, kappa: Result) -> Result:
+def _residual(p: FloatArray, r: FloatArray, kappa: FloatArray) -> FloatArray:
     """A_p(kappa) - R, from the complements where A_p is close to 1."""
     complement = special.mean_resultant_length_c(p, kappa)
     return np.asarray(
@@ -137,6 +136,6 @@ def _residual(p: Result, r: Result, kappa: Result) -> Result:
     )
 
 
-def _with_limits(r: Result, kappa: Result) -> Result:
-    limited: Result = np.where(r == 0, 0.0, np.where(r == 1, np.inf, kappa))[()]
+def _with_limits(r: FloatArray, kappa: FloatArray) -> FloatArray:
+    limited: FloatArray = np.where(r == 0, 0.0, np.where(r == 1, np.inf, kappa))[()]
     return limited

@@ -6,9 +6,7 @@ import math
 from dataclasses import dataclass, field
 from functools import cached_property
 
-import numpy as np
-import numpy.typing as npt
-
+from vmf.arrays.types import Vector
 from vmf.errors import Argument, DegenerateFitError, Note
 from vmf.estimation.concentration import Estimator, check_estimator_name, fit_concentration
 from vmf.estimation.intervals import (
@@ -39,7 +37,7 @@ class FitResult:
         which are approximate posterior ones.
     """
 
-    mean_direction: npt.NDArray[np.float64] = field(repr=False)
+    mean_direction: Vector = field(repr=False)
     concentration: float
     statistics: SufficientStatistics
     estimator: Estimator

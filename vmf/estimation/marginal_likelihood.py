@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vmf import special
+from vmf.arrays.types import FloatArray
 from vmf.estimation.quadrature import integrate_over_concentration
 from vmf.estimation.root import find_root
 from vmf.estimation.statistics import SufficientStatistics
@@ -69,7 +70,7 @@ class MarginalLikelihood:
         # A_p(r kappa) bends where r kappa ~ p/2.
         return 0.5 * self.dim / max(1.0, self.resultant_length)
 
-    def score(self, kappa: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    def score(self, kappa: npt.ArrayLike) -> FloatArray:
         """Return l'(kappa)."""
         k = np.asarray(kappa, dtype=np.float64)
         n, r, p = self.count, self.resultant_length, self.dim

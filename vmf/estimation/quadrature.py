@@ -11,9 +11,10 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
-Function = Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]
+from vmf.arrays.types import FloatArray
+
+Function = Callable[[FloatArray], FloatArray]
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(20)
 
@@ -40,9 +41,7 @@ def integrate_over_concentration(
     return float(np.sum(half_widths * _WEIGHTS * function(points)))
 
 
-def integrals_over_concentration(
-    function: Function, stops: npt.NDArray[np.float64], scale: float
-) -> npt.NDArray[np.float64]:
+def integrals_over_concentration(function: Function, stops: FloatArray, scale: float) -> FloatArray:
     """Return the integrals of `function` from 0 to each of `stops` (>= 0), in their order.
 
     As `integrate_over_concentration`, one pass for all: `stops` are borders of panels too, and the
@@ -56,7 +55,5 @@ def integrals_over_concentration(
     half_widths = 0.5 * np.diff(borders)[:, np.newaxis]
     points = borders[:-1, np.newaxis] + half_widths * (1.0 + _NODES)
     each = np.sum(half_widths * _WEIGHTS * function(points), axis=1)
-    total: npt.NDArray[np.float64] = np.append(0.0, np.cumsum(each))[
-        np.searchsorted(borders, stops)
-    ]
+    total: FloatArray = np.append(0.0, np.cumsum(each))[np.searchsorted(borders, stops)]
     return total

@@ -10,12 +10,11 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
+
+from vmf.arrays.types import Vector
 
 _GRID = 8001
 _STANDARD_DEVIATIONS = 12.0
-
-Vector = npt.NDArray[np.float64]
 
 
 def angle_quantile(dim: float, kappa: float, probability: float) -> float:

@@ -8,15 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from vmf.arrays.rows import (
-    OnBadRows,
-    Rows,
-    Vector,
-    WholeSums,
-    as_rows,
-    usable_norms,
-    whole_row_sums,
-)
+from vmf.arrays.rows import OnBadRows, WholeSums, as_rows, usable_norms, whole_row_sums
+from vmf.arrays.types import Rows, Vector
 from vmf.estimation.statistics import (
     EXACT_SUBTRACTION_IS_FINE,
     SufficientStatistics,
@@ -80,7 +73,13 @@ class RunningStatistics:
             return self
         since = other._since
         if self._since is not None:
-            since = _Since(*(a + b for a, b in zip(self._since, other._since, strict=True)))
+            upper, lower, count, normalised = self._since
+            since = _Since(
+                upper + since.upper,
+                lower + since.lower,
+                count + since.rows,
+                normalised + since.normalised,
+            )
         return RunningStatistics(self._before, since)
 
     @cached_property

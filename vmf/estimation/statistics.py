@@ -31,9 +31,7 @@ import numpy.typing as npt
 from vmf.arrays.libraries import is_cupy, is_dask
 from vmf.arrays.rows import (
     OnBadRows,
-    Rows,
     RowSums,
-    Vector,
     as_rows,
     as_weights,
     dispersion_of_each,
@@ -44,6 +42,7 @@ from vmf.arrays.rows import (
     unit_norm_tolerance,
     usable_norms,
 )
+from vmf.arrays.types import Rows, Vector
 from vmf.errors import BadRowError
 
 Found = TypeVar("Found")

@@ -30,7 +30,7 @@ def open_thumbnails(source: str, split: str, rows: int) -> Images:
     try:
         import PIL.Image  # noqa: F401
 
-        from vmf.features.images import open_images
+        from vmf.features.open_images import open_images
     except ImportError as error:
         raise EmbeddingError(
             source, f"showing images needs {error.name}: pip install 'vmf-toolkit[features]'"

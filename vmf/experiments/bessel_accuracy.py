@@ -10,17 +10,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
-from vmf.benchmarks import accuracy, point_sets
-from vmf.experiments import bessel_figures
+from vmf.arrays.types import FloatArray
+from vmf.experiments import accuracy, bessel_figures, point_sets
 from vmf.experiments.libraries import CALLS, SLOW, TITLES, Answers, answers, available
 
 if TYPE_CHECKING:
     from vmf.experiments.run_folder import RunFolder
     from vmf.experiments.schema import BesselAccuracy
 
-Array = npt.NDArray[np.float64]
 Row = dict[str, Any]
 
 
@@ -72,7 +70,7 @@ def range_rows(
     return rows
 
 
-def summary(given: Answers, v: Array, x: Array, hi: Array, lo: Array) -> Row:
+def summary(given: Answers, v: FloatArray, x: FloatArray, hi: FloatArray, lo: FloatArray) -> Row:
     """Quantiles of the error over the values given, the worst of them, and what is missing.
 
     A value that cannot be held in float64, the true one being infinite, does not count.
@@ -95,7 +93,7 @@ def summary(given: Answers, v: Array, x: Array, hi: Array, lo: Array) -> Row:
     return row
 
 
-def _quantiles(error: Array) -> dict[str, float]:
+def _quantiles(error: FloatArray) -> dict[str, float]:
     if not len(error):
         return {"median": np.nan, "p99": np.nan, "max": np.nan}
     return {

@@ -6,18 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
-from vmf import _core
-from vmf.benchmarks import paper_algorithm
-from vmf.experiments import plotting
+from vmf._core import region
+from vmf.arrays.types import FloatArray
+from vmf.experiments import paper_algorithm, plotting
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from vmf.experiments.schema import ErrorMap, TimedGrid
 
-Array = npt.NDArray[np.float64]
 
 SYMBOLS = {"log_iv": "log $I_v(x)$", "log_kv": "log $K_v(x)$"}
 
@@ -50,8 +48,8 @@ _REGION_RESOLUTION = 320
 class Grid:
     """Cells of the (v, x) plane, even in both logarithms."""
 
-    orders: Array
-    arguments: Array
+    orders: FloatArray
+    arguments: FloatArray
 
     @classmethod
     def of(cls, section: ErrorMap | TimedGrid, cells: int | None = None) -> Grid:
@@ -67,7 +65,7 @@ class Grid:
         """Cells along each side."""
         return len(self.orders) - 1
 
-    def random_points(self, rng: np.random.Generator) -> tuple[Array, Array]:
+    def random_points(self, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
         """One point in every cell, row by row in v."""
         v, x = np.meshgrid(self.orders[:-1], self.arguments[:-1], indexing="ij")
         step_v = self.orders[1] / self.orders[0]
@@ -75,7 +73,7 @@ class Grid:
         shift = rng.random((2, *v.shape))
         return (v * step_v ** shift[0]).ravel(), (x * step_x ** shift[1]).ravel()
 
-    def shaped(self, values: Array) -> Array:
+    def shaped(self, values: FloatArray) -> FloatArray:
         """Values of `random_points` as a table, v down and x across."""
         return values.reshape(self.cells, self.cells)
 
@@ -85,7 +83,7 @@ class ErrorMapData:
     """Errors in eps by the title of their library, infinite where there is no finite value."""
 
     grid: Grid
-    errors: dict[str, Array]
+    errors: dict[str, FloatArray]
 
 
 def error_map(name: str, data: ErrorMapData) -> Figure:
@@ -127,7 +125,7 @@ def region_map(name: str, section: ErrorMap) -> Figure:
         np.sqrt(grid.arguments[1:] * grid.arguments[:-1]),
         indexing="ij",
     )
-    ours = np.asarray(_core.region(name, v.ravel(), x.ravel())).reshape(v.shape)
+    ours = np.asarray(region(name, v.ravel(), x.ravel())).reshape(v.shape)
     theirs = paper_algorithm.expression(v, x)
     paper_names = {
         code: _PAPER_NAMES.get(key, _PAPER_FALLBACK[name])
@@ -195,7 +193,7 @@ def times(table: Any, columns: list[str]) -> Figure:
     return figure
 
 
-def speed_ups(grid: Grid, ratios: dict[str, tuple[Array, Array]]) -> Figure:
+def speed_ups(grid: Grid, ratios: dict[str, tuple[FloatArray, FloatArray]]) -> Figure:
     """SciPy's time over ours in each cell, one thread each."""
     from matplotlib.colors import LogNorm
 

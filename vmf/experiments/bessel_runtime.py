@@ -11,21 +11,19 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from vmf import special
 from vmf.arrays.gpu import require_cupy
-from vmf.benchmarks import point_sets
-from vmf.benchmarks.speed import interleaved
+from vmf.arrays.types import FloatArray
 from vmf.errors import GPUUnavailableError
-from vmf.experiments import bessel_figures
+from vmf.experiments import bessel_figures, point_sets
 from vmf.experiments.libraries import CALLS, SLOW, TITLES, answers, available, warm_up
+from vmf.experiments.timing import interleaved, seconds_on_gpu
 
 if TYPE_CHECKING:
     from vmf.experiments.run_folder import RunFolder
     from vmf.experiments.schema import BesselRuntime
 
-Array = npt.NDArray[np.float64]
 Row = dict[str, Any]
 
 ONE_THREAD, ALL_THREADS, GPU = "vmf, one thread", "vmf, all threads", "vmf, GPU"
@@ -57,10 +55,10 @@ class Stopwatch:
         ours = [ONE_THREAD, ALL_THREADS] if "vmf" in self.libraries else []
         return ours + [TITLES[name] for name in peers] + ([GPU] if self.gpu else [])
 
-    def __call__(self, name: str, v: Array, x: Array) -> Row:
+    def __call__(self, name: str, v: FloatArray, x: FloatArray) -> Row:
         """ns a value by column, and the share of the points where SciPy's answer is finite."""
         found: Row = {}
-        together: dict[str, Callable[[Array, Array], Any]] = {}
+        together: dict[str, Callable[[FloatArray, FloatArray], Any]] = {}
         for library, functions in self.libraries.items():
             call = getattr(functions, name)
             if library == "vmf":
@@ -88,14 +86,14 @@ class Stopwatch:
             row["SciPy finite %"] = 100 * float(finite.mean())
         return row
 
-    def _on_threads(self, call: Any, threads: int) -> Callable[[Array, Array], Any]:
-        def evaluate(v: Array, x: Array) -> Any:
+    def _on_threads(self, call: Any, threads: int) -> Callable[[FloatArray, FloatArray], Any]:
+        def evaluate(v: FloatArray, x: FloatArray) -> Any:
             special.set_num_threads(threads)
             return call(v, x)
 
         return evaluate
 
-    def _slow(self, library: str, name: str, v: Array, x: Array) -> float:
+    def _slow(self, library: str, name: str, v: FloatArray, x: FloatArray) -> float:
         """Mean over a few points; one that does not answer in time counts with that time."""
         n = self.config.slow.points
         given = answers(
@@ -104,14 +102,12 @@ class Stopwatch:
         )  # fmt: skip
         return 1e9 * float(given.seconds.mean())
 
-    def _on_gpu(self, name: str, v: Array, x: Array) -> float:
-        from vmf.benchmarks.gpu import seconds
-
+    def _on_gpu(self, name: str, v: FloatArray, x: FloatArray) -> float:
         n = self.config.gpu_points
         order, argument = (self.gpu.resize(self.gpu.asarray(values), n) for values in (v, x))
         out = self.gpu.empty(n)
         call = getattr(special, name)
-        return 1e9 * float(seconds(self.gpu, lambda: call(order, argument, out=out))) / n
+        return 1e9 * float(seconds_on_gpu(self.gpu, lambda: call(order, argument, out=out))) / n
 
 
 def run(config: BesselRuntime, folder: RunFolder) -> None:
@@ -195,7 +191,7 @@ def speed_ups(cells: Any, peers: Sequence[str]) -> list[Row]:
     return rows
 
 
-def _over_scipy(cells: Any) -> dict[str, tuple[Array, Array]]:
+def _over_scipy(cells: Any) -> dict[str, tuple[FloatArray, FloatArray]]:
     """By function: ratio over SciPy on one thread, and where SciPy is finite, a value a cell."""
     return {
         name: (

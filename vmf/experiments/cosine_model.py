@@ -11,11 +11,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from vmf import special
-
-Array = npt.NDArray[np.float64]
+from vmf.arrays.types import FloatArray
 
 _GRID = 20001
 _DEVIATIONS = 40
@@ -39,17 +37,19 @@ class CosineLaw:
         """Standard deviation."""
         return math.sqrt(special.mean_resultant_length_dkappa(self.dimension, self.kappa))
 
-    def log_density(self, t: Array) -> Array:
+    def log_density(self, t: FloatArray) -> FloatArray:
         """Logarithm of the density with respect to t, -infinity outside -1..1."""
         p = self.dimension
         log_area = math.log(2) + (p - 1) / 2 * math.log(math.pi) - math.lgamma((p - 1) / 2)
         log_c = float(special.log_normalizer(p, self.kappa))
         with np.errstate(divide="ignore", invalid="ignore"):
             shape = (p - 3) / 2 * np.log1p(-t * t)
-        inside: Array = np.where(np.abs(t) < 1, log_c + log_area + self.kappa * t + shape, -np.inf)
+        inside: FloatArray = np.where(
+            np.abs(t) < 1, log_c + log_area + self.kappa * t + shape, -np.inf
+        )
         return inside
 
-    def distribution_function(self, t: Array) -> Array:
+    def distribution_function(self, t: FloatArray) -> FloatArray:
         """P(cosine <= t), by the trapezoidal rule where the density is not negligible."""
         grid, below = self._table()
         return np.interp(t, grid, below, left=0.0, right=1.0)
@@ -59,7 +59,7 @@ class CosineLaw:
         grid, below = self._table()
         return float(np.interp(share, below, grid))
 
-    def _table(self) -> tuple[Array, Array]:
+    def _table(self) -> tuple[FloatArray, FloatArray]:
         reach = _DEVIATIONS * self.deviation
         grid = np.linspace(max(self.mean - reach, -1.0), min(self.mean + reach, 1.0), _GRID)
         density = np.exp(self.log_density(grid))
@@ -67,7 +67,7 @@ class CosineLaw:
         return grid, below / below[-1]
 
 
-def comparison(law: CosineLaw, cosines: Array) -> dict[str, float]:
+def comparison(law: CosineLaw, cosines: FloatArray) -> dict[str, float]:
     """How cosines that were seen, of images not fitted, differ from the law."""
     ordered = np.sort(cosines)
     steps = np.arange(len(ordered) + 1) / len(ordered)
@@ -86,7 +86,7 @@ def comparison(law: CosineLaw, cosines: Array) -> dict[str, float]:
     }
 
 
-def nats_lost(law: CosineLaw, cosines: Array) -> float:
+def nats_lost(law: CosineLaw, cosines: FloatArray) -> float:
     """Mean log-likelihood that a smooth estimate of the cosine's density has over the law.
 
     What is lost because the cosine is not distributed as the model says, directions at equal cosine

@@ -19,7 +19,8 @@ _CUPY_DISTRIBUTIONS = ("cupy", "cupy-cuda12x", "cupy-cuda13x")
 
 def environment() -> dict[str, Any]:
     """Names, versions and numbers, no paths; None for what is not installed or not known."""
-    from vmf.version import __version__, _core
+    from vmf._core import get_instruction_set, get_num_threads
+    from vmf.version import __version__
 
     return {
         "date": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
@@ -30,8 +31,8 @@ def environment() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
         "logical_cores": os.cpu_count(),
-        "threads": _core.get_num_threads(),
-        "instruction_set": _core.get_instruction_set(),
+        "threads": get_num_threads(),
+        "instruction_set": get_instruction_set(),
         "gpu": _gpu(),
     }
 

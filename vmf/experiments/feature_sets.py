@@ -30,7 +30,7 @@ _NEEDS_TORCH = (
 
 
 @dataclass(frozen=True)
-class Rows:
+class FeatureRows:
     """Some rows of a file with their classes.
 
     Parameters
@@ -71,8 +71,8 @@ class FeatureSet:
 
     name: str
     dimension: int
-    train: Rows
-    held_out: Rows
+    train: FeatureRows
+    held_out: FeatureRows
     held_out_is: str
 
     @property
@@ -185,7 +185,10 @@ def _feature_set(file: FeatureFile, config: VMFCifar10) -> FeatureSet:
             raise ExperimentError(f"{file.test}: has another dimension than {file.train}")
     else:
         out = _drawn(opened.rows, config)
-        train, held_out = Rows(train.path, ~out, train.labels), Rows(train.path, out, train.labels)
+        train, held_out = (
+            FeatureRows(train.path, ~out, train.labels),
+            FeatureRows(train.path, out, train.labels),
+        )
         kind = f"{100 * config.held_out:g} % of the images"
     both = (train.labels, held_out.labels)
     if both[0] is not None and both[1] is not None and both[0].classes != both[1].classes:
@@ -193,15 +196,15 @@ def _feature_set(file: FeatureFile, config: VMFCifar10) -> FeatureSet:
     return FeatureSet(file.name, opened.dimension, train, held_out, kind)
 
 
-def _rows(path: str, labels: str | None) -> Rows:
+def _rows(path: str, labels: str | None) -> FeatureRows:
     found = find(path)
     if labels is None:
-        return Rows(found)
+        return FeatureRows(found)
     read = read_labels(find(labels))
     count = open_embeddings(found).rows
     if len(read) < count:
         raise ExperimentError(f"{labels}: has {len(read)} labels for {count} rows of {path}")
-    return Rows(found, labels=read)
+    return FeatureRows(found, labels=read)
 
 
 def _drawn(rows: int, config: VMFCifar10) -> npt.NDArray[np.bool_]:

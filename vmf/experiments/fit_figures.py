@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from vmf.arrays.types import FloatArray
 from vmf.estimation import fit
 from vmf.experiments import plotting
 from vmf.experiments.cosine_model import CosineLaw
@@ -18,10 +18,8 @@ if TYPE_CHECKING:
     from vmf.estimation import FitResult
     from vmf.experiments.feature_sets import FeatureSet
 
-Array = npt.NDArray[np.float64]
 
-
-def cosines(data: FeatureSet, kappa: float, seen: Array, unseen: Array) -> Figure:
+def cosines(data: FeatureSet, kappa: float, seen: FloatArray, unseen: FloatArray) -> Figure:
     """Histogram of the cosines of images held out beside the density that the fit predicts."""
     law = CosineLaw(data.dimension, kappa)
     figure, (axis,) = plotting.panels(1, width=6.4, height=4.2)

@@ -14,12 +14,11 @@ from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from vmf.arrays.types import FloatArray
 from vmf.errors import ExperimentError
 
-Array = npt.NDArray[np.float64]
-VectorFunction = Callable[[Array, Array], Array]
+VectorFunction = Callable[[FloatArray, FloatArray], FloatArray]
 
 TITLES = {
     "vmf": "this toolkit",
@@ -30,7 +29,7 @@ TITLES = {
 }
 CALLS = {
     "vmf": "vmf.special.log_iv, log_kv",
-    "paper": "vmf.benchmarks.paper_algorithm.log_iv, log_kv (its formulas in NumPy, float64)",
+    "paper": "vmf.experiments.paper_algorithm.log_iv, log_kv (its formulas in NumPy, float64)",
     "scipy": "log(ive(v, x)) + x, log(kve(v, x)) - x",
     "mpmath": "log(besseli(v, x)), log(besselk(v, x)) at the default 53 bits",
     "tfp": "log_bessel_ive(v, x) + x, log_bessel_kve(v, x) - x (JAX, float64, compiled)",
@@ -50,9 +49,9 @@ class Answers:
     `seconds` is the time each value took, only for a library that computes one at a time.
     """
 
-    values: Array
+    values: FloatArray
     failures: Counter[str] = field(default_factory=Counter)
-    seconds: Array = field(default_factory=lambda: np.empty(0))
+    seconds: FloatArray = field(default_factory=lambda: np.empty(0))
 
 
 def vector_functions(library: str) -> Any:
@@ -66,9 +65,9 @@ def vector_functions(library: str) -> Any:
     if library == "vmf":
         return import_module("vmf.special")
     if library == "paper":
-        return import_module("vmf.benchmarks.paper_algorithm")
+        return import_module("vmf.experiments.paper_algorithm")
     if library == "scipy":
-        return import_module("vmf.benchmarks.implementations").SCIPY
+        return import_module("vmf.experiments.implementations").SCIPY
     if library == "mpmath":
         return _MPMath()
     if library == "tfp":
@@ -97,10 +96,10 @@ def available(libraries: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
 class _MPMath:
     """mpmath, a value at a time."""
 
-    def log_iv(self, v: Array, x: Array) -> Array:
+    def log_iv(self, v: FloatArray, x: FloatArray) -> FloatArray:
         return np.array([mpmath_value("log_iv", *point) for point in zip(v, x, strict=True)])
 
-    def log_kv(self, v: Array, x: Array) -> Array:
+    def log_kv(self, v: FloatArray, x: FloatArray) -> FloatArray:
         return np.array([mpmath_value("log_kv", *point) for point in zip(v, x, strict=True)])
 
 
@@ -119,10 +118,10 @@ class _TFP:
         self._log_iv = jax.jit(lambda v, x: math.log_bessel_ive(v, x) + x)
         self._log_kv = jax.jit(lambda v, x: math.log_bessel_kve(v, x) - x)
 
-    def log_iv(self, v: Array, x: Array) -> Array:
+    def log_iv(self, v: FloatArray, x: FloatArray) -> FloatArray:
         return np.asarray(self._log_iv(v, x))
 
-    def log_kv(self, v: Array, x: Array) -> Array:
+    def log_kv(self, v: FloatArray, x: FloatArray) -> FloatArray:
         return np.asarray(self._log_kv(v, x))
 
 
@@ -143,7 +142,9 @@ def _ring(number: int, frame: Any) -> None:
     raise _TimeIsUp
 
 
-def _chunk(task: tuple[str, Array, Array, float]) -> tuple[Array, Counter[str], Array]:
+def _chunk(
+    task: tuple[str, FloatArray, FloatArray, float],
+) -> tuple[FloatArray, Counter[str], FloatArray]:
     import mpmath  # noqa: F401  its import is no part of the first value
 
     name, v, x, seconds = task
@@ -166,7 +167,14 @@ def _chunk(task: tuple[str, Array, Array, float]) -> tuple[Array, Counter[str], 
 
 
 def answers(
-    library: str, functions: Any, name: str, v: Array, x: Array, *, seconds: float, processes: int
+    library: str,
+    functions: Any,
+    name: str,
+    v: FloatArray,
+    x: FloatArray,
+    *,
+    seconds: float,
+    processes: int,
 ) -> Answers:
     """Evaluate `name` at all points; a slow library gets `seconds` for each value.
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from vmf.benchmarks.point_sets import RANGES
+from vmf.experiments.point_sets import RANGES
 
 
 def _number(value: Any) -> Any:

@@ -18,17 +18,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from vmf import VonMisesFisher, special
-from vmf.benchmarks import arb
+from vmf import special
+from vmf.arrays.types import FloatArray
+from vmf.distribution import VonMisesFisher
+from vmf.distribution.model import load_model
 from vmf.embeddings import open_embeddings
 from vmf.estimation import SufficientStatistics, fit, statistics_by_class
 from vmf.estimation.approximations import sra
-from vmf.experiments import fit_figures, peer_fits
+from vmf.experiments import arb, fit_figures, peer_fits
 from vmf.experiments.cosine_model import CosineLaw, comparison
-from vmf.experiments.feature_sets import FeatureSet, Rows, check_files, feature_sets
+from vmf.experiments.feature_sets import FeatureRows, FeatureSet, check_files, feature_sets
 from vmf.experiments.libraries import installed
 from vmf.experiments.peer_fits import DENSITIES, FITS, Question
 from vmf.experiments.tables import markdown
+from vmf.jobs.fit import fit_to_file
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -37,7 +40,6 @@ if TYPE_CHECKING:
     from vmf.experiments.run_folder import RunFolder
     from vmf.experiments.schema import VMFCifar10
 
-Array = npt.NDArray[np.float64]
 Row = dict[str, Any]
 
 _ALL = -1  # the code of "all rows" where there are no classes
@@ -58,8 +60,8 @@ class Fitted:
 class Cosines:
     """Cosines of rows to the mean direction of all rows and to those of the classes."""
 
-    whole: Array
-    classes: Array  # (rows, classes)
+    whole: FloatArray
+    classes: FloatArray  # (rows, classes)
     codes: npt.NDArray[np.int32]
 
 
@@ -160,7 +162,7 @@ def fitted_features(data: FeatureSet) -> Fitted:
     return Fitted(data, result, by_class, read - begin, solved - read)
 
 
-def cosines(fitted: Fitted, rows: Rows) -> Cosines:
+def cosines(fitted: Fitted, rows: FeatureRows) -> Cosines:
     """One pass over rows."""
     order = sorted(fitted.by_class)
     directions = np.stack(
@@ -220,7 +222,7 @@ def _residual(p: int, statistics: SufficientStatistics, kappa: float) -> float:
 
 def agreement_rows(data: FeatureSet) -> list[Row]:
     """R and kappa of all rows of the training file: NumPy, ``vmf fit``, torch."""
-    found = {"NumPy, float64": _by_numpy(data.train.path), "vmf fit": _by_command(data.train.path)}
+    found = {"NumPy, float64": _by_numpy(data.train.path), "vmf fit": _by_job(data.train.path)}
     if installed("torch"):
         found["torch, float64"] = _by_torch(data.train.path)
     r0, kappa0 = found["NumPy, float64"]
@@ -243,15 +245,11 @@ def _by_numpy(path: Path) -> tuple[float, float]:
     return r, float(special.concentration(file.dimension, r))
 
 
-def _by_command(path: Path) -> tuple[float, float]:
-    """What the command ``vmf fit`` writes."""
-    from vmf.cli import app
-    from vmf.distribution.model import load_model
-
+def _by_job(path: Path) -> tuple[float, float]:
+    """What ``vmf fit`` writes."""
     with tempfile.TemporaryDirectory() as folder:
-        output = str(Path(folder) / "model.safetensors")
-        arguments = ["fit", str(path), "--estimator", "mle", "--output", output, "--quiet"]
-        app(arguments, standalone_mode=False)
+        output = Path(folder) / "model.safetensors"
+        fit_to_file([path], output, estimator="mle")
         model = load_model(output)
     return float(model.statistics[0].mean_resultant_length), float(model.concentration[0])
 
@@ -403,6 +401,6 @@ def _log_density(p: int, kappa: float, cosine: float) -> float:
     return float(special.log_normalizer(p, kappa)) + kappa * cosine
 
 
-def _mean_density(p: int, kappa: float, cosine: Array) -> float:
+def _mean_density(p: int, kappa: float, cosine: FloatArray) -> float:
     """Mean of log C_p(kappa) + kappa cosine; NaN for no rows."""
     return _log_density(p, kappa, float(cosine.mean())) if len(cosine) else math.nan

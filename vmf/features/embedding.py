@@ -35,7 +35,7 @@ class Batch:
     bad: dict[int, FeatureError]
 
 
-class Rows:
+class Launched:
     """Features on their way from the device."""
 
     def __init__(self, parts: list[torch.Tensor], piece: int) -> None:
@@ -117,7 +117,7 @@ class Embedder:
             tensor = tensor.pin_memory()
         return Batch(tensor, bad)
 
-    def launch(self, batch: Batch) -> Rows:
+    def launch(self, batch: Batch) -> Launched:
         """Begin to compute the features of a batch, in halves if memory runs out.
 
         Raises
@@ -128,7 +128,7 @@ class Embedder:
         while True:
             piece = self.piece
             try:
-                return Rows([self._run(part) for part in batch.pixels.split(piece)], piece)
+                return Launched([self._run(part) for part in batch.pixels.split(piece)], piece)
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise

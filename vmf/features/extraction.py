@@ -18,8 +18,9 @@ import numpy.typing as npt
 
 from vmf.embeddings.labels import label_file, read_labels
 from vmf.errors import Argument, FeatureError, Part, PathLike
-from vmf.features.images import Images, open_images
+from vmf.features.images import Images
 from vmf.features.journal import rows_kept
+from vmf.features.open_images import open_images
 from vmf.features.processes import Processes, join_processes
 from vmf.features.requirements import require_torch
 from vmf.features.unfinished import (
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from vmf.features.backbones import Backbone
     from vmf.features.cifar10 import Split
     from vmf.features.device import Precision
-    from vmf.features.embedding import Batch, Rows
+    from vmf.features.embedding import Batch, Launched
     from vmf.features.task import Task
 
 Progress = Callable[[int, int], None]
@@ -301,14 +302,14 @@ def _compute(
 
 def _pipeline(
     task: Task, unfinished: Unfinished, batches: Sequence[int]
-) -> Iterator[tuple[int, Batch, Rows]]:
+) -> Iterator[tuple[int, Batch, Launched]]:
     """Batches and their features; while one is computed, the next are read.
 
     A CUDA device computes in the background: the features of a batch are handed on when the next
     one has been launched, so that the device does not wait for the disk.
     """
     embedder, queue = task.embedder, iter(batches)
-    launched: deque[tuple[int, Batch, Rows]] = deque()
+    launched: deque[tuple[int, Batch, Launched]] = deque()
     lag = int(embedder.device.kind == "cuda")
     reader = ThreadPoolExecutor(1)
 

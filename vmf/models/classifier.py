@@ -14,7 +14,8 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
 from vmf.arrays.blocks import DirectionRows
-from vmf.arrays.libraries import beside, to_numpy
+from vmf.arrays.libraries import in_library_of, to_numpy
+from vmf.arrays.types import Matrix, Vector
 from vmf.distribution.components import evaluate, log_expected_likelihood, plug_in_densities
 from vmf.errors import DegenerateFitError
 from vmf.estimation import ConjugatePrior, Estimator, SufficientStatistics
@@ -22,9 +23,6 @@ from vmf.models.concentrations import Concentrations
 from vmf.models.input import direction_rows, enough_rows, row_weights
 from vmf.models.labelled import labelled_statistics
 from vmf.models.posterior import DirectionModel, ZeroRows, of_each_row
-
-Vector = npt.NDArray[np.float64]
-Matrix = npt.NDArray[np.float64]
 
 
 class VMFClassifier(ClassifierMixin, DirectionModel):
@@ -158,8 +156,8 @@ class VMFClassifier(ClassifierMixin, DirectionModel):
         if not self.predictive:
             return plug_in_densities(rows, self.mean_directions_, self.concentrations_)
         dim = float(self.n_features_in_)
-        kappa = beside(self.concentrations_, rows.like)
-        of_mean = beside(self.posterior_concentrations_, rows.like)
+        kappa = in_library_of(self.concentrations_, rows.like)
+        of_mean = in_library_of(self.posterior_concentrations_, rows.like)
         return evaluate(
             rows,
             self.mean_directions_,

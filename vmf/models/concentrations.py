@@ -7,15 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from vmf.arrays.types import Matrix, Vector
 from vmf.errors import Argument, DegenerateFitError, parts_of
 from vmf.estimation import ConjugatePrior, Estimator, SufficientStatistics, fit_concentration
 from vmf.estimation.concentration import check_estimator_name
 from vmf.estimation.pooled import pooled_concentration
-
-Vector = npt.NDArray[np.float64]
-Matrix = npt.NDArray[np.float64]
 
 # 1 - R of equal rows, from the rounding of float64 directions.
 _ROUNDING_FLOOR = 2.0**-98

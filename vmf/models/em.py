@@ -18,15 +18,13 @@ import numpy.typing as npt
 
 from vmf import special
 from vmf.arrays.blocks import DirectionRows
+from vmf.arrays.types import Matrix, Vector
 from vmf.distribution.components import Directions
 from vmf.estimation import SufficientStatistics
 from vmf.models.concentrations import Concentrations
 from vmf.models.expectation import Assignment, Pass, Precision, expectation
 from vmf.models.labelled import labelled_statistics
 from vmf.models.starts import Start, start_directions
-
-Vector = npt.NDArray[np.float64]
-Matrix = npt.NDArray[np.float64]
 
 # A component with less than this share of one row is empty.
 _EMPTY = 1e-6

@@ -15,14 +15,13 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from vmf.arrays.blocks import Block, DirectionRows
-from vmf.arrays.libraries import beside, cast, dtype_name, namespace, to_numpy
+from vmf.arrays.libraries import cast, dtype_name, in_library_of, namespace, to_numpy
+from vmf.arrays.types import Matrix, Vector
 from vmf.distribution.components import Directions, one_minus_cosines
 from vmf.estimation.statistics import SufficientStatistics
 
-Vector = npt.NDArray[np.float64]
 Assignment = Literal["soft", "hard", "stochastic"]
 
 # Below this 1 - R, W - |S| is summed from 1 - cos.
@@ -112,7 +111,7 @@ class _Sums(NamedTuple):
 
     weights: Vector
     weights2: Vector
-    vectors: npt.NDArray[np.float64]
+    vectors: Matrix
     dispersions: Vector | None
     log_densities: Vector
 
@@ -152,7 +151,7 @@ def _sums(
         log_densities[part] = to_numpy(value)
         weighted = shares
         if not plain:
-            weighted = shares * beside(sample_weight[part], shares)[:, None]
+            weighted = shares * in_library_of(sample_weight[part], shares)[:, None]
         xp = namespace(shares)
         weights += to_numpy(weighted.sum(0))
         weights2 += to_numpy(xp.einsum("ik,ik->k", weighted, shares))
@@ -176,16 +175,16 @@ class _Joint:
         directions = self._directions
         if self._differences:
             means, kappas = directions.mean_directions, directions.concentrations
-            device_means = beside(means, block.inverse_norms)
+            device_means = in_library_of(means, block.inverse_norms)
             distance = one_minus_cosines(block, means, device_means, range(len(means)))
-            peaks = beside(directions.log_weights + directions.log_peaks, distance)
-            return peaks - beside(kappas, distance) * distance, distance
+            peaks = in_library_of(directions.log_weights + directions.log_peaks, distance)
+            return peaks - in_library_of(kappas, distance) * distance, distance
         if self._scaled is None or self._scaled.dtype != block.array.dtype:
             kappas = directions.concentrations
             scaled = directions.mean_directions * kappas[:, np.newaxis]
-            self._scaled = cast(beside(scaled, block.inverse_norms), dtype_name(block.array))
+            self._scaled = cast(in_library_of(scaled, block.inverse_norms), dtype_name(block.array))
             constants = directions.log_weights + (directions.log_peaks - kappas)
-            self._constants = beside(constants, block.inverse_norms)
+            self._constants = in_library_of(constants, block.inverse_norms)
         joint = block.dot(self._scaled)
         joint += self._constants
         return joint, None
@@ -209,22 +208,22 @@ def _assigned(joint: Any, assignment: Assignment, uniforms: Vector | None) -> tu
     if assignment == "soft":
         return shares, value
     heights = xp.cumsum(shares, 1)
-    drawn = beside(uniforms, joint)[:, None] * heights[:, -1:]
+    drawn = in_library_of(uniforms, joint)[:, None] * heights[:, -1:]
     return one_hot((heights[:, :-1] <= drawn).sum(1), joint.shape[1]), value
 
 
 def one_hot(chosen: Any, count: int) -> Any:
     """Return (rows, count) float64, 1 in the column `chosen` of each row."""
-    numbers = beside(np.arange(count), chosen)
+    numbers = in_library_of(np.arange(count), chosen)
     return cast(chosen[:, None] == numbers, "float64")
 
 
 def merged_statistics(
     weights: Vector,
     weights2: Vector,
-    sums: npt.NDArray[np.float64],
+    sums: Matrix,
     dispersions: Vector | None,
-    before: npt.NDArray[np.float64],
+    before: Matrix,
 ) -> list[SufficientStatistics]:
     """Return the statistics of each component; `dispersions` are about the directions `before`."""
     return [

@@ -10,10 +10,10 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from vmf.distribution.model import Model, load_model, save_model
+from vmf.errors import PathLike
 from vmf.estimation import SufficientStatistics, concentration_standard_error
 from vmf.models.classifier import VMFClassifier
 from vmf.models.mixture import VMFDensity, VMFMixture
-from vmf.output import PathLike
 from vmf.version import __version__
 
 

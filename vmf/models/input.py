@@ -6,12 +6,12 @@ import warnings
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.utils.validation import validate_data
 
 from vmf.arrays.blocks import DirectionRows
 from vmf.arrays.libraries import dtype_name, is_dask, namespace, to_numpy
 from vmf.arrays.rows import as_weights
+from vmf.arrays.types import Vector
 from vmf.embeddings.embedding_file import EmbeddingFile
 from vmf.errors import Argument, DegenerateFitError
 from vmf.models.concentrations import Concentrations
@@ -86,7 +86,7 @@ def _told_of_zero_rows(rows: DirectionRows) -> DirectionRows:
     return rows
 
 
-def row_weights(sample_weight: Any, rows: DirectionRows) -> npt.NDArray[np.float64]:
+def row_weights(sample_weight: Any, rows: DirectionRows) -> Vector:
     """Return how many rows each row stands for, (n,): `sample_weight`, and 0 for zero rows."""
     weights = repetitions(sample_weight, rows.count)
     if rows.zero is not None:
@@ -96,7 +96,7 @@ def row_weights(sample_weight: Any, rows: DirectionRows) -> npt.NDArray[np.float
     return weights
 
 
-def repetitions(sample_weight: Any, count: int) -> npt.NDArray[np.float64]:
+def repetitions(sample_weight: Any, count: int) -> Vector:
     """Return `sample_weight` (n,) as float64, ones for None; ValueError unless finite and >= 0."""
     if sample_weight is None:
         return np.ones(count)
@@ -112,7 +112,7 @@ def repetitions(sample_weight: Any, count: int) -> npt.NDArray[np.float64]:
     return weights
 
 
-def enough_rows(weights: npt.NDArray[np.float64], concentrations: Concentrations) -> None:
+def enough_rows(weights: Vector, concentrations: Concentrations) -> None:
     """Raise DegenerateFitError for a single row, unless its concentration need not come from it."""
     if concentrations.fixed is not None or concentrations.estimator == "map":
         return

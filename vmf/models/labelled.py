@@ -7,16 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from vmf.arrays.blocks import DirectionRows
-from vmf.arrays.libraries import beside, namespace, to_numpy
+from vmf.arrays.libraries import in_library_of, namespace, to_numpy
+from vmf.arrays.types import Codes, Matrix, Vector
 from vmf.distribution.components import one_minus_cosines
 from vmf.estimation.statistics import SufficientStatistics, statistics_by_class
 from vmf.models.expectation import merged_statistics, one_hot
-
-Vector = npt.NDArray[np.float64]
-Codes = npt.NDArray[np.intp]
 
 _CHUNK_BYTES = 32 << 20
 
@@ -87,7 +84,7 @@ def _by_products(
     codes: Codes,
     count: int,
     sample_weight: Vector,
-    means: npt.NDArray[np.float64] | None,
+    means: Matrix | None,
 ) -> list[SufficientStatistics]:
     """With `means`, dispersions are sums of 1 - cos about them instead of differences."""
     weights = np.bincount(codes, sample_weight, count).astype(np.float64)
@@ -95,11 +92,11 @@ def _by_products(
     dispersions = None if means is None else np.zeros(count)
     for block in rows.blocks("float64"):
         part = slice(block.start, block.start + block.array.shape[0])
-        shares = one_hot(beside(codes[part], block.inverse_norms), count)
-        weighted = shares * beside(sample_weight[part], shares)[:, None]
+        shares = one_hot(in_library_of(codes[part], block.inverse_norms), count)
+        weighted = shares * in_library_of(sample_weight[part], shares)[:, None]
         sums += block.sums(weighted)
         if means is not None and dispersions is not None:
-            device_means = beside(means, block.inverse_norms)
+            device_means = in_library_of(means, block.inverse_norms)
             distance = one_minus_cosines(block, means, device_means, range(count))
             dispersions += to_numpy((weighted * distance).sum(0))
     before = np.zeros_like(sums) if means is None else means

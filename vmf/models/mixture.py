@@ -23,7 +23,8 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from vmf.arrays.blocks import DirectionRows
-from vmf.arrays.libraries import beside
+from vmf.arrays.libraries import in_library_of
+from vmf.arrays.types import Matrix, Vector
 from vmf.distribution import VonMisesFisher, sampling
 from vmf.distribution.components import plug_in_densities
 from vmf.errors import Argument, DegenerateFitError, Note
@@ -42,9 +43,6 @@ from vmf.models.input import direction_rows, enough_rows, repetitions, row_weigh
 from vmf.models.posterior import DirectionModel, ZeroRows, of_each_row
 from vmf.models.starts import STARTS
 from vmf.passes.file_rows import FileRows
-
-Vector = npt.NDArray[np.float64]
-Matrix = npt.NDArray[np.float64]
 
 ASSIGNMENTS = ("soft", "hard", "stochastic")
 
@@ -234,7 +232,7 @@ class VMFMixture(DensityMixin, DirectionModel):
         scores = self.score_samples(X)
         if sample_weight is None:
             return float(scores.mean())
-        weights = beside(repetitions(sample_weight, int(scores.shape[0])), scores)
+        weights = in_library_of(repetitions(sample_weight, int(scores.shape[0])), scores)
         return float((scores * weights).sum()) / float(weights.sum())
 
     @available_if(_has_several)

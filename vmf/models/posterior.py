@@ -7,13 +7,13 @@ from functools import wraps
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.base import BaseEstimator
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from vmf.arrays.blocks import DirectionRows
-from vmf.arrays.libraries import beside, is_dask, namespace
+from vmf.arrays.libraries import in_library_of, is_dask, namespace
+from vmf.arrays.types import Vector
 from vmf.distribution.components import log_sum_exp
 from vmf.models.input import direction_rows
 
@@ -45,7 +45,7 @@ class DirectionModel(BaseEstimator):
         """Log-density of every row under every component or class, (n, K)."""
         raise NotImplementedError
 
-    def _log_weights(self) -> npt.NDArray[np.float64]:
+    def _log_weights(self) -> Vector:
         """Log of the weights of components or classes, (K,)."""
         raise NotImplementedError
 
@@ -55,14 +55,14 @@ class DirectionModel(BaseEstimator):
         rows = self._checked(X)
         densities = self._densities(rows)
         if rows.zero is not None:
-            densities[beside(rows.zero, densities)] = np.nan
+            densities[in_library_of(rows.zero, densities)] = np.nan
         return densities
 
     @of_each_row
     def score_samples(self, X: Any) -> Any:
         """Return log p(x_i), over all components or classes, (n,), in nats; higher = more in-distribution."""
         densities = self.log_density(X)
-        return log_sum_exp(densities + beside(self._log_weights(), densities))
+        return log_sum_exp(densities + in_library_of(self._log_weights(), densities))
 
     @of_each_row
     def predict_log_proba(self, X: Any) -> Any:
@@ -90,8 +90,8 @@ class DirectionModel(BaseEstimator):
         rows = self._checked(X)
         densities = self._densities(rows)
         if rows.zero is not None:
-            densities[beside(rows.zero, densities)] = 0.0
-        return densities + beside(self._log_weights(), densities)
+            densities[in_library_of(rows.zero, densities)] = 0.0
+        return densities + in_library_of(self._log_weights(), densities)
 
     def _most_probable(self, X: Any) -> Any:
         joint = self._joint(X)

@@ -15,9 +15,9 @@ import math
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from vmf.arrays.blocks import DirectionRows
+from vmf.arrays.types import Matrix, Vector
 
 Start = Literal["k-means++", "farthest", "random"]
 STARTS = ("k-means++", "farthest", "random")
@@ -28,11 +28,11 @@ _ROWS_PER_COMPONENT = 20
 
 def start_directions(
     rows: DirectionRows,
-    sample_weight: npt.NDArray[np.float64],
+    sample_weight: Vector,
     count: int,
     start: Start,
     random: np.random.RandomState,
-) -> npt.NDArray[np.float64]:
+) -> Matrix:
     """Return `count` unit rows, (count, dim) float64, different ones as long as there are.
 
     Parameters
@@ -70,8 +70,6 @@ def start_directions(
     return directions[chosen]
 
 
-def _distances(
-    directions: npt.NDArray[np.float64], chosen: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float64]:
-    distances: npt.NDArray[np.float64] = np.maximum(1.0 - chosen @ directions.T, 0.0)
+def _distances(directions: Matrix, chosen: Matrix) -> Matrix:
+    distances: Matrix = np.maximum(1.0 - chosen @ directions.T, 0.0)
     return distances

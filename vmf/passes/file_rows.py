@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vmf.arrays.blocks import Block, DirectionRows, Vector, unit_directions, zeros_for_bad_rows
+from vmf.arrays.blocks import Block, DirectionRows, unit_directions, zeros_for_bad_rows
+from vmf.arrays.types import Vector
 from vmf.embeddings.embedding_file import EmbeddingFile, FloatRows
 from vmf.embeddings.left_out import LeftOut
 from vmf.errors import BadDirectionError, BadRowError, EmbeddingError

@@ -9,9 +9,9 @@ broadcasts before it, so that torch's own rules reduce the gradients of broadcas
 - float16 and bfloat16, also under autocast, give float32: log C_p leaves their range.
 - Outside the domain the result is NaN, silently, as in torch's own functions.
 
-First derivatives are functions of the core (DLMF 10.29.2), derivatives of those with respect to the
-argument follow from Bessel's equation. What is left, derivatives in the order of a function that is
-a derivative already, is an operator `torch.ops.vmf.difference`, see `vmf.special._differences`.
+First derivatives are formulas in the functions themselves (`vmf.special._derivatives`) and, in the
+order of a function that is a derivative already, an operator `torch.ops.vmf.difference` (see
+`vmf.special._differences`).
 Second derivatives of log I and log K measured against Arb for 1e-3 <= v, x <= 3e4: error at most
 6e-12 max(1, |value|); twice in x: 2e-15 max(1, |value|). All can be differentiated again, at a loss
 of about two digits each time, in reverse and in forward mode (torch.func.jvp, jacfwd, hessian).
@@ -21,7 +21,6 @@ inside of what it compiles: there it sees the operators, which have no rule for 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any
@@ -33,11 +32,11 @@ from torch.autograd import forward_ad
 
 from vmf import _core
 from vmf.special import _differences
-from vmf.special._table import NAMES
+from vmf.special._derivatives import Derivatives
+from vmf.special._derivatives import difference as _difference_of
+from vmf.special._table import TABLE
 
 Pair = tuple[Tensor, Tensor]
-# Derivatives in the first and the second argument at (a, x), given the function's value there.
-Derivatives = tuple[Callable[[Any, Any, Any], Tensor], Callable[[Any, Any, Any], Tensor]]
 
 
 def evaluate(name: str, a: Any, x: Any, **options: Any) -> Tensor:
@@ -160,130 +159,21 @@ def _difference_on_cuda(a: Tensor, x: Tensor, name: str, first: int, second: int
 # The derivatives
 
 
-def _ratio_slope(v: Tensor, x: Tensor, ratio: Tensor) -> Tensor:
-    """Return d/dx I_v/I_(v-1) = 1 - r^2 - (2 v - 1) r/x, as A' of dimension 2 v where that exists."""
-    has_dimension = v >= 1.0
-    slope = apply("mean_resultant_length_dkappa", torch.where(has_dimension, 2.0 * v, 2.0), x)
-    c = apply("iv_ratio_c", v, x)
-    zero = x == 0.0
-    over_x = torch.where(zero, 0.5 / v, ratio / torch.where(zero, 1.0, x))
-    return torch.where(has_dimension, slope, c * (1.0 + ratio) - (2.0 * v - 1.0) * over_x)
+class _Functions:
+    """What the formulas of `_derivatives` are made of, for tensors of one shape and dtype."""
+
+    where = staticmethod(torch.where)
+    maximum = staticmethod(torch.maximum)
+    log = staticmethod(torch.log)
+
+    def __call__(self, name: str, a: Tensor, x: Tensor, /) -> Tensor:
+        return _OPERATORS[name](a, x)
+
+    def difference(self, name: str, first: int, second: int, a: Tensor, x: Tensor, /) -> Tensor:
+        return _DIFFERENCE(a, x, name, first, second)
 
 
-def _ratio_by_order(v: Tensor, x: Tensor) -> Tensor:
-    return difference(v, x, "iv_ratio", 1, 0)
-
-
-def _order_over_argument(v: Tensor, x: Tensor, power: int) -> Tensor:
-    """Return v/x^power, 0 at v = 0 also for x = 0."""
-    zero = (v == 0.0) & (x == 0.0)
-    return v / torch.where(zero, 1.0, x) ** power
-
-
-def _log_i_xx(v: Tensor, x: Tensor, _: Tensor) -> Tensor:
-    slope = apply("mean_resultant_length_dkappa", 2.0 * v + 2.0, x)
-    return slope - _order_over_argument(v, x, 2)
-
-
-def _log_i_vx(v: Tensor, x: Tensor, _: Tensor) -> Tensor:
-    return 1.0 / x + _ratio_by_order(v + 1.0, x)
-
-
-def _log_k_xx(v: Tensor, x: Tensor, _: Tensor) -> Tensor:
-    # With s = K_(v-1)/K_v: s' = s^2 + (2 v - 1) s/x - 1.
-    s = 1.0 / apply("kv_ratio", v, x)
-    return (v / x - (2.0 * v - 1.0) * s) / x - (s - 1.0) * (s + 1.0)
-
-
-def _log_k_vx(v: Tensor, x: Tensor, _: Tensor) -> Tensor:
-    return 1.0 / x - difference(v + 1.0, x, "kv_ratio", 1, 0)
-
-
-def _log_i_scaled_x(v: Tensor, x: Tensor, _: Tensor) -> Tensor:
-    return _order_over_argument(v, x, 1) - apply("iv_ratio_c", v + 1.0, x)
-
-
-def _log_normalizer_p(p: Tensor, kappa: Tensor, _: Tensor) -> Tensor:
-    """Return (log kappa - log 2 pi - d/dv log I_v(kappa))/2 at v = p/2 - 1.
-
-    The limit for kappa -> 0 is reached, up to kappa^2/(4 (v + 1)^2), where kappa is replaced.
-    """
-    v = 0.5 * p - 1.0
-    kappa = torch.maximum(kappa, 1e-8 * p)
-    return 0.5 * (torch.log(kappa / (2.0 * math.pi)) - apply("log_iv_dv", v, kappa))
-
-
-def _resultant_p(p: Tensor, kappa: Tensor, _: Tensor) -> Tensor:
-    return 0.5 * _ratio_by_order(0.5 * p, kappa)
-
-
-def _resultant_kappa(p: Tensor, kappa: Tensor, _: Tensor) -> Tensor:
-    return apply("mean_resultant_length_dkappa", p, kappa)
-
-
-def apply(name: str, a: Any, x: Any) -> Tensor:
-    """Apply the operator `name` to tensors of one shape and dtype."""
-    return _OPERATORS[name](a, x)
-
-
-def difference(a: Tensor, x: Tensor, name: str, first: int, second: int) -> Tensor:
-    """Return the derivative of order (`first`, `second`) of `name`, by `_differences`."""
-    return _DIFFERENCE(a, x, name, first, second)
-
-
-def _function(name: str) -> Callable[[Any, Any, Any], Tensor]:
-    return lambda a, x, _: apply(name, a, x)
-
-
-def _difference_of(name: str, first: int, second: int) -> Callable[[Any, Any, Any], Tensor]:
-    return lambda a, x, _: difference(a, x, name, first, second)
-
-
-def _minus(derivative: Callable[[Any, Any, Any], Tensor]) -> Callable[[Any, Any, Any], Tensor]:
-    return lambda a, x, value: -derivative(a, x, value)
-
-
-_DERIVATIVES: dict[str, Derivatives] = {
-    "log_iv": (_function("log_iv_dv"), _function("log_iv_dx")),
-    "log_ive": (_function("log_iv_dv"), _log_i_scaled_x),
-    "log_kv": (_function("log_kv_dv"), _function("log_kv_dx")),
-    "log_kve": (_function("log_kv_dv"), lambda v, x, _: 1.0 + apply("log_kv_dx", v, x)),
-    "iv_ratio": (lambda v, x, _: _ratio_by_order(v, x), _ratio_slope),
-    "iv_ratio_c": (
-        lambda v, x, _: -_ratio_by_order(v, x),
-        lambda v, x, c: -_ratio_slope(v, x, 1.0 - c),
-    ),
-    "kv_ratio": (
-        _difference_of("kv_ratio", 1, 0),
-        lambda v, x, q: (q - 1.0) * (q + 1.0) - (2.0 * v - 1.0) * q / x,
-    ),
-    "log_iv_dx": (_log_i_vx, _log_i_xx),
-    "log_iv_dv": (_difference_of("log_iv_dv", 1, 0), _log_i_vx),
-    "log_kv_dx": (_log_k_vx, _log_k_xx),
-    "log_kv_dv": (_difference_of("log_kv_dv", 1, 0), _log_k_vx),
-    "log_normalizer": (_log_normalizer_p, _minus(_function("mean_resultant_length"))),
-    "log_normalizer_e": (_log_normalizer_p, _function("mean_resultant_length_c")),
-    "mean_resultant_length": (_resultant_p, _resultant_kappa),
-    "mean_resultant_length_c": (_minus(_resultant_p), _minus(_resultant_kappa)),
-    "mean_resultant_length_dkappa": (
-        _difference_of("mean_resultant_length_dkappa", 1, 0),
-        _difference_of("mean_resultant_length_dkappa", 0, 1),
-    ),
-    "entropy": (
-        lambda p, k, _: -_log_normalizer_p(p, k, _) - k * _resultant_p(p, k, _),
-        lambda p, k, _: -k * _resultant_kappa(p, k, _),
-    ),
-    # Implicitly, from A_p(kappa) = rbar.
-    "concentration": (
-        lambda p, _, k: -_resultant_p(p, k, _) / _resultant_kappa(p, k, _),
-        lambda p, _, k: 1.0 / _resultant_kappa(p, k, _),
-    ),
-    "concentration_c": (
-        lambda p, _, k: -_resultant_p(p, k, _) / _resultant_kappa(p, k, _),
-        lambda p, _, k: -1.0 / _resultant_kappa(p, k, _),
-    ),
-}
-assert set(_DERIVATIVES) == set(NAMES)
+_FUNCTIONS = _Functions()
 
 
 # The operators
@@ -346,7 +236,7 @@ def _define(
     def scaled(at: Any, which: Any, factors: Any) -> list[Tensor | None]:
         """Return the two derivatives times `factors`; where that is None, None."""
         return [
-            None if factor is None else factor * derivative(*at)
+            None if factor is None else factor * derivative(_FUNCTIONS, *at)
             for derivative, factor in zip(derivatives(*which), factors, strict=True)
         ]
 
@@ -392,13 +282,13 @@ def _define(
     return call
 
 
-def _define_function(name: str) -> Callable[..., Tensor]:
+def _define_function(name: str, derivatives: Derivatives) -> Callable[..., Tensor]:
     return _define(
         name,
         "(Tensor a, Tensor x) -> Tensor",
         lambda a, x: _on_cpu(name, a, x),
         lambda a, x: _on_cuda(name, a, x),
-        lambda: _DERIVATIVES[name],
+        lambda: derivatives,
     )
 
 
@@ -406,7 +296,7 @@ def _derivatives_of_difference(name: str, first: int, second: int) -> Derivative
     return _difference_of(name, first + 1, second), _difference_of(name, first, second + 1)
 
 
-_OPERATORS = {name: _define_function(name) for name in NAMES}
+_OPERATORS = {entry.name: _define_function(entry.name, entry.derivatives) for entry in TABLE}
 _DIFFERENCE = _define(
     "difference",
     "(Tensor a, Tensor x, str name, int first, int second) -> Tensor",

@@ -8,10 +8,9 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from vmf.arrays.rows import Rows, as_rows, unit_rows
+from vmf.arrays.rows import as_rows, unit_rows
+from vmf.arrays.types import Rows, Vector
 from vmf.distribution.components import distances
-
-Vector = npt.NDArray[np.float64]
 
 _BLOCK_ELEMENTS = 1 << 20  # 8 MB of float64: large enough for the matrix product
 

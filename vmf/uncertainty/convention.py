@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-import numpy as np
-import numpy.typing as npt
-
-Vector = npt.NDArray[np.float64]
+from vmf.arrays.types import Vector
 
 Higher = Literal["certain", "ood"]
 """What a higher value means: "certain", or "ood" for uncertain or out-of-distribution."""

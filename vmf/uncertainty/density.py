@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from vmf.arrays.types import Vector
 from vmf.distribution.components import log_sum_exp
 from vmf.uncertainty.class_model import (
     ClassModel,
@@ -13,7 +14,7 @@ from vmf.uncertainty.class_model import (
     one_minus_cosines,
     posterior_concentrations,
 )
-from vmf.uncertainty.convention import Higher, Vector, orient
+from vmf.uncertainty.convention import Higher, orient
 from vmf.uncertainty.expected_likelihood import log_elk
 
 

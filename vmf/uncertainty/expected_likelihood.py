@@ -6,9 +6,10 @@ import numpy as np
 import numpy.typing as npt
 
 from vmf.arrays.rows import as_rows
+from vmf.arrays.types import Vector
 from vmf.distribution.components import log_expected_likelihood, log_sum_exp
 from vmf.uncertainty.class_model import ClassModel, log_weights, one_minus_cosines, unit_blocks
-from vmf.uncertainty.convention import Higher, Vector, orient
+from vmf.uncertainty.convention import Higher, orient
 from vmf.uncertainty.uniform import checked_concentrations
 
 _NEAR = 1e-2

@@ -8,11 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from vmf import special
-from vmf.arrays.rows import Rows, as_rows
+from vmf.arrays.rows import as_rows
+from vmf.arrays.types import Rows, Vector
 from vmf.distribution.components import log_sum_exp
 from vmf.estimation.root import find_root
 from vmf.uncertainty.class_model import unit_blocks
-from vmf.uncertainty.convention import Higher, Vector, orient
+from vmf.uncertainty.convention import Higher, orient
 
 _BLOCK_ELEMENTS = 1 << 22
 _ANCHOR_ELEMENTS = 1 << 24  # cosines kept for the bandwidth, 128 MB of float64

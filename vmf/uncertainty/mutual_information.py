@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vmf import special
+from vmf.arrays.types import Vector
 from vmf.distribution.components import log_sum_exp
 from vmf.distribution.sampling import sample_one_minus_cosine
 from vmf.uncertainty.class_model import (
@@ -14,7 +15,7 @@ from vmf.uncertainty.class_model import (
     one_minus_cosines,
     posterior_concentrations,
 )
-from vmf.uncertainty.convention import Higher, Vector, orient
+from vmf.uncertainty.convention import Higher, orient
 from vmf.uncertainty.posterior import entropy_of
 
 _BLOCK_ELEMENTS = 1 << 20

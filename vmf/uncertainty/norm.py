@@ -8,10 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from vmf import special
-from vmf.arrays.rows import Rows, as_rows, block_slices
+from vmf.arrays.rows import as_rows, block_slices
+from vmf.arrays.types import Rows, Vector
 from vmf.estimation.root import find_root
 from vmf.uncertainty.class_model import ClassModel, one_minus_cosines
-from vmf.uncertainty.convention import Higher, Vector, orient
+from vmf.uncertainty.convention import Higher, orient
 
 _ROUNDING = 1e-3  # of a length in half precision
 

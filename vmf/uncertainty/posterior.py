@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from vmf.arrays.types import Vector
 from vmf.distribution.components import log_sum_exp
 from vmf.uncertainty.class_model import ClassModel
-from vmf.uncertainty.convention import Higher, Vector, orient
+from vmf.uncertainty.convention import Higher, orient
 from vmf.uncertainty.density import log_joint
 
 

@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from vmf.arrays.rows import as_rows
+from vmf.arrays.types import Vector
 from vmf.uncertainty import density, posterior
-from vmf.uncertainty.convention import Higher, Vector
+from vmf.uncertainty.convention import Higher
 from vmf.uncertainty.expected_likelihood import elk_to_classes
 from vmf.uncertainty.mutual_information import mutual_information
 from vmf.uncertainty.norm import are_normalised, carries_length, norm_concentration

@@ -6,8 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from vmf import special
+from vmf.arrays.types import Vector
 from vmf.estimation.quadrature import integrals_over_concentration
-from vmf.uncertainty.convention import Higher, Vector, orient
+from vmf.uncertainty.convention import Higher, orient
 
 
 def kl_to_uniform(

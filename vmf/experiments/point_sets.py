@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
-Points = tuple[NDArray[np.float64], NDArray[np.float64]]
+from vmf.arrays.types import FloatArray
+
+Points = tuple[FloatArray, FloatArray]
 Draw = Callable[[np.random.Generator, int], Points]
 
 
-def log_uniform(rng: np.random.Generator, low: float, high: float, n: int) -> NDArray[np.float64]:
+def log_uniform(rng: np.random.Generator, low: float, high: float, n: int) -> FloatArray:
     return np.exp(rng.uniform(np.log(low), np.log(high), n)).clip(low, high)
 
 
-def log_spaced_integers(
-    rng: np.random.Generator, low: int, high: int, n: int
-) -> NDArray[np.float64]:
+def log_spaced_integers(rng: np.random.Generator, low: int, high: int, n: int) -> FloatArray:
     return np.floor(log_uniform(rng, low, high + 1, n)).clip(low, high)
 
 

@@ -20,7 +20,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import gammaln
 
-Array = npt.NDArray[np.float64]
+from vmf.arrays.types import FloatArray
+
 Codes = npt.NDArray[np.int8]
 
 EXPRESSIONS = ("mu 3", "mu 20", "U 4", "U 6", "U 9", "U 13", "fallback")
@@ -51,17 +52,17 @@ def expression(v: npt.ArrayLike, x: npt.ArrayLike) -> Codes:
     return codes
 
 
-def log_iv(v: npt.ArrayLike, x: npt.ArrayLike) -> Array:
+def log_iv(v: npt.ArrayLike, x: npt.ArrayLike) -> FloatArray:
     """log I_v(x) for v >= 0, x > 0, by the paper's table."""
     return _evaluate(v, x, kind="i")
 
 
-def log_kv(v: npt.ArrayLike, x: npt.ArrayLike) -> Array:
+def log_kv(v: npt.ArrayLike, x: npt.ArrayLike) -> FloatArray:
     """log K_v(x) for v >= 0, x > 0, by the paper's table."""
     return _evaluate(v, x, kind="k")
 
 
-def _evaluate(v: npt.ArrayLike, x: npt.ArrayLike, kind: str) -> Array:
+def _evaluate(v: npt.ArrayLike, x: npt.ArrayLike, kind: str) -> FloatArray:
     v, x = np.broadcast_arrays(np.asarray(v, np.float64), np.asarray(x, np.float64))
     codes = expression(v, x)
     result = np.full(v.shape, np.nan)
@@ -79,7 +80,7 @@ def _evaluate(v: npt.ArrayLike, x: npt.ArrayLike, kind: str) -> Array:
     return result
 
 
-def _large_argument(v: Array, x: Array, terms: int, kind: str) -> Array:
+def _large_argument(v: FloatArray, x: FloatArray, terms: int, kind: str) -> FloatArray:
     """DLMF 10.40.1-2: the expansion for x much larger than v^2."""
     sign = -1.0 if kind == "i" else 1.0
     term, total = np.ones_like(x), np.ones_like(x)
@@ -91,7 +92,7 @@ def _large_argument(v: Array, x: Array, terms: int, kind: str) -> Array:
     return 0.5 * np.log(np.pi / (2 * x)) - x + np.log(np.abs(total))
 
 
-def _large_order(v: Array, x: Array, terms: int, kind: str) -> Array:
+def _large_order(v: FloatArray, x: FloatArray, terms: int, kind: str) -> FloatArray:
     """DLMF 10.41.3-4: the expansion that is uniform in x for large v."""
     z = x / v
     s = np.sqrt(1 + z * z)
@@ -102,13 +103,14 @@ def _large_order(v: Array, x: Array, terms: int, kind: str) -> Array:
     for u in _debye_polynomials()[1 : terms + 1]:
         power = power * sign / v
         total = total + np.polynomial.polynomial.polyval(t, u) * power
-    if kind == "i":
-        return v * eta - 0.5 * np.log(2 * np.pi * v) - 0.5 * np.log(s) + np.log(total)
-    return -v * eta + 0.5 * np.log(np.pi / (2 * v)) - 0.5 * np.log(s) + np.log(total)
+    exponent = v * eta if kind == "i" else -v * eta
+    front = -0.5 * np.log(2 * np.pi * v) if kind == "i" else 0.5 * np.log(np.pi / (2 * v))
+    found: FloatArray = exponent + front - 0.5 * np.log(s) + np.log(total)
+    return found
 
 
 @lru_cache(maxsize=1)
-def _debye_polynomials() -> list[Array]:
+def _debye_polynomials() -> list[FloatArray]:
     """u_0, u_1, ... of DLMF 10.41.9 in ascending powers of t, computed in rationals."""
     found = [[Fraction(1)]]
     for _ in range(max(_U_TERMS.values())):
@@ -122,7 +124,7 @@ def _debye_polynomials() -> list[Array]:
     return [np.array([float(c) for c in u]) for u in found]
 
 
-def _power_series(v: Array, x: Array) -> Array:
+def _power_series(v: FloatArray, x: FloatArray) -> FloatArray:
     """DLMF 10.25.2, the 41 terms around the largest, factored out of the sum."""
     peak = np.floor((np.hypot(v, x) - v) / 2)
     first = np.maximum(peak - _SERIES_TERMS // 2, 0)
@@ -132,7 +134,7 @@ def _power_series(v: Array, x: Array) -> Array:
     return _log_sum(logs)
 
 
-def _integral(v: Array, x: Array) -> Array:
+def _integral(v: FloatArray, x: FloatArray) -> FloatArray:
     """Rothwell's integral over [0, 1] by Simpson's rule, on a log scale.
 
     K_v(x) = sqrt(pi) (2x)^-v e^-x / Gamma(v + 1/2) times the integral over s > 0 of
@@ -147,15 +149,17 @@ def _integral(v: Array, x: Array) -> Array:
     below = np.log(beta) - s + (order - 0.5) * np.log(2 * argument + s) + (_ROTHWELL - 1) * log_u
     above = -1 / u - (2 * order + 1) * log_u + (order - 0.5) * np.log1p(2 * argument * u)
     logs = np.logaddexp(below, above) + np.log(weights / (3 * _INTERVALS))
-    front = 0.5 * math.log(math.pi) - v * np.log(2 * x) - x - gammaln(v + 0.5)
+    front: FloatArray = 0.5 * math.log(math.pi) - v * np.log(2 * x) - x - gammaln(v + 0.5)
     return front + _log_sum(logs)
 
 
-def _log_sum(logs: Array) -> Array:
+def _log_sum(logs: FloatArray) -> FloatArray:
     largest = logs.max(axis=1, keepdims=True)
     return np.asarray(largest[:, 0] + np.log(np.exp(logs - largest).sum(axis=1)))
 
 
-def _in_chunks(function: Callable[[Array, Array], Array], v: Array, x: Array) -> Array:
+def _in_chunks(
+    function: Callable[[FloatArray, FloatArray], FloatArray], v: FloatArray, x: FloatArray
+) -> FloatArray:
     parts = [function(v[i : i + _CHUNK], x[i : i + _CHUNK]) for i in range(0, len(v), _CHUNK)]
     return np.concatenate(parts) if parts else np.empty(0)

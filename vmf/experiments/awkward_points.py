@@ -7,13 +7,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from . import arb
-from .point_sets import Points, log_uniform
+from vmf._core import region
+from vmf.arrays.types import FloatArray
+from vmf.experiments import arb
+from vmf.experiments.point_sets import Points, log_uniform
 
-Array = NDArray[np.float64]
 
-
-def _neighbours(rng: np.random.Generator, x: Array, farthest: float) -> Array:
+def _neighbours(rng: np.random.Generator, x: FloatArray, farthest: float) -> FloatArray:
     """A quarter of the points within 4 ulps of x, the rest up to `farthest` away (relative)."""
     ulps = rng.integers(-4, 5, len(x))
     far = x * (1 + rng.choice([-1.0, 1.0], len(x)) * log_uniform(rng, 1e-16, farthest, len(x)))
@@ -55,11 +55,8 @@ def borders(name: str, rng: np.random.Generator, n: int) -> Points | None:
     extension does not tell.
     """
     try:
-        from vmf import _core
-
-        region = _core.region
         region(name, np.ones(1), np.ones(1))
-    except (ImportError, AttributeError, ValueError, KeyError):
+    except (ValueError, KeyError):
         return None
     of_dimension = name in arb.DIMENSION_FUNCTIONS
     lowest = 2.0 if of_dimension else 1e-3
@@ -76,7 +73,7 @@ def borders(name: str, rng: np.random.Generator, n: int) -> Points | None:
         )
         steps = np.sort(log_uniform(rng, low, high, lines * grid).reshape(lines, grid), axis=1)
 
-        def at(line: Array, moving: Array, along_x: bool = along_x) -> NDArray[np.int8]:
+        def at(line: FloatArray, moving: FloatArray, along_x: bool = along_x) -> NDArray[np.int8]:
             v, x = (line, moving) if along_x else (moving, line)
             return np.asarray(region(name, v, x))
 
@@ -107,7 +104,7 @@ def borders(name: str, rng: np.random.Generator, n: int) -> Points | None:
 
 
 def _balanced(
-    rng: np.random.Generator, tags: NDArray[np.int8], v: Array, x: Array, n: int
+    rng: np.random.Generator, tags: NDArray[np.int8], v: FloatArray, x: FloatArray, n: int
 ) -> Points:
     """n of the border points, each region's share alike, so that short borders are not missed."""
     kinds = np.unique(tags)

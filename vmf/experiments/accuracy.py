@@ -1,8 +1,8 @@
 """Errors of every function of `vmf.special` in units of 2^-52, against Arb, on fresh points.
 
-    python -m benchmarks.accuracy
-    python -m benchmarks.accuracy --functions log_iv log_kv --sets small borders --points 5000
-    python -m benchmarks.accuracy --implementation scipy --sets uniform150 small
+    python -m vmf.experiments.accuracy
+    python -m vmf.experiments.accuracy --functions log_iv log_kv --sets small borders --points 5000
+    python -m vmf.experiments.accuracy --implementation scipy --sets uniform150 small
 
 Every run draws new points from fresh entropy and prints the seed. The exit code is 1 if any error
 is above its bar, 0 if none is.
@@ -17,69 +17,79 @@ import multiprocessing
 import secrets
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from . import arb, awkward_points, point_sets
-from .implementations import implementation
+from vmf.arrays.types import FloatArray
+from vmf.experiments import arb, awkward_points, point_sets
+from vmf.experiments.implementations import implementation
 
-Array = NDArray[np.float64]
 EPS = arb.EPS
 
-LOGARITHMS = ("log_iv", "log_kv", "log_ive", "log_kve")
-DERIVATIVES = ("log_iv_dx", "log_iv_dv", "log_kv_dx", "log_kv_dv")
-RATIOS = ("iv_ratio", "iv_ratio_c", "kv_ratio")
 OF_DIMENSION = arb.DIMENSION_FUNCTIONS
 INVERSES = ("concentration", "concentration_c")
-FUNCTIONS = (*LOGARITHMS, *RATIOS, *DERIVATIVES, *OF_DIMENSION, *INVERSES)
+
+_RANGE_SETS = tuple(point_sets.RANGES)
+SETS = (*_RANGE_SETS, "zero_order", "zeros_i", "zeros_k", "borders", "ratio", "dimensions",
+        "concentration")  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Bar:
-    """Largest permitted error in eps, relative to the value or to max(1, |value|).
+    """Largest permitted error in eps, relative to the value or to max(1, |value|), and where.
 
     `always_relative` bounds the error relative to the value besides, next to its zeros too.
     """
 
     limit: float
+    sets: tuple[str, ...]
     relative: bool
     always_relative: float = math.inf
 
 
-BARS: dict[str, Bar] = {
-    **{name: Bar(4, relative=False, always_relative=8) for name in LOGARITHMS},
-    "iv_ratio": Bar(4, relative=True),
-    "iv_ratio_c": Bar(4, relative=True),
-    "kv_ratio": Bar(5, relative=True),
-    **{name: Bar(16, relative=False) for name in DERIVATIVES},
-    "log_normalizer": Bar(4, relative=False, always_relative=8),
-    "log_normalizer_e": Bar(4, relative=False, always_relative=8),
-    "mean_resultant_length": Bar(4, relative=True),
-    "mean_resultant_length_c": Bar(4, relative=True),
-    "mean_resultant_length_dkappa": Bar(16, relative=False),
-    "entropy": Bar(16, relative=False),
-    "concentration": Bar(4, relative=True),
-    "concentration_c": Bar(4, relative=True),
-}
-ZERO_ORDER_BAR = Bar(4, relative=True)
+def _logarithm(*sets: str) -> Bar:
+    return Bar(4, sets, relative=False, always_relative=8)
 
-_RANGE_SETS = tuple(point_sets.RANGES)
-SETS_OF: dict[str, tuple[str, ...]] = {
-    "log_iv": (*_RANGE_SETS, "zero_order", "zeros_i", "borders"),
-    "log_kv": (*_RANGE_SETS, "zeros_k", "borders"),
-    "log_ive": (*_RANGE_SETS, "borders"),
-    "log_kve": (*_RANGE_SETS, "zeros_k", "borders"),
-    **{name: ("ratio", "small", "borders") for name in RATIOS},
-    **{name: (*_RANGE_SETS, "borders") for name in DERIVATIVES},
-    **{name: ("dimensions", "borders") for name in OF_DIMENSION},
-    **{name: ("concentration",) for name in INVERSES},
+
+_RATIO_SETS = ("ratio", "small", "borders")
+_DERIVATIVE = Bar(16, (*_RANGE_SETS, "borders"), relative=False)
+_DIMENSION_SETS = ("dimensions", "borders")
+
+BARS: dict[str, Bar] = {
+    "log_iv": _logarithm(*_RANGE_SETS, "zero_order", "zeros_i", "borders"),
+    "log_kv": _logarithm(*_RANGE_SETS, "zeros_k", "borders"),
+    "log_ive": _logarithm(*_RANGE_SETS, "borders"),
+    "log_kve": _logarithm(*_RANGE_SETS, "zeros_k", "borders"),
+    "iv_ratio": Bar(4, _RATIO_SETS, relative=True),
+    "iv_ratio_c": Bar(4, _RATIO_SETS, relative=True),
+    "kv_ratio": Bar(5, _RATIO_SETS, relative=True),
+    "log_iv_dx": _DERIVATIVE,
+    "log_iv_dv": _DERIVATIVE,
+    "log_kv_dx": _DERIVATIVE,
+    "log_kv_dv": _DERIVATIVE,
+    "log_normalizer": _logarithm(*_DIMENSION_SETS),
+    "log_normalizer_e": _logarithm(*_DIMENSION_SETS),
+    "mean_resultant_length": Bar(4, _DIMENSION_SETS, relative=True),
+    "mean_resultant_length_c": Bar(4, _DIMENSION_SETS, relative=True),
+    "mean_resultant_length_dkappa": Bar(16, _DIMENSION_SETS, relative=False),
+    "entropy": Bar(16, _DIMENSION_SETS, relative=False),
+    "concentration": Bar(4, ("concentration",), relative=True),
+    "concentration_c": Bar(4, ("concentration",), relative=True),
 }
-SETS = (*_RANGE_SETS, "zero_order", "zeros_i", "zeros_k", "borders", "ratio", "dimensions",
-        "concentration")  # fmt: skip
+ZERO_ORDER_BAR = Bar(4, ("zero_order",), relative=True)
+FUNCTIONS = tuple(BARS)
+
+
+def families(points: str, functions: Sequence[str]) -> list[list[str]]:
+    """The functions that are measured on a set, those apart that take a dimension."""
+    names = [name for name in functions if points in BARS[name].sets]
+    of_dimension = [name for name in names if name in (*OF_DIMENSION, *INVERSES)]
+    of_order = [name for name in names if name not in of_dimension]
+    return [family for family in (of_dimension, of_order) if family]
 
 
 @dataclass
@@ -100,7 +110,7 @@ class Row:
     ok: bool
 
 
-def _chunk(task: tuple[tuple[str, ...], Array, Array]) -> Array:
+def _chunk(task: tuple[tuple[str, ...], FloatArray, FloatArray]) -> FloatArray:
     names, first, x = task
     out = np.empty((len(names), 2, len(x)))
     for j, (a, b) in enumerate(zip(first.tolist(), x.tolist(), strict=True)):
@@ -118,8 +128,8 @@ class References:
         self._pool = multiprocessing.get_context("spawn").Pool(jobs) if jobs > 1 else None
 
     def __call__(
-        self, names: tuple[str, ...], first: Array, x: Array
-    ) -> dict[str, tuple[Array, Array]]:
+        self, names: tuple[str, ...], first: FloatArray, x: FloatArray
+    ) -> dict[str, tuple[FloatArray, FloatArray]]:
         parts = [(names, first[i : i + 200], x[i : i + 200]) for i in range(0, len(x), 200)]
         done = self._pool.map(_chunk, parts, chunksize=1) if self._pool else map(_chunk, parts)
         table = np.concatenate(list(done), axis=2)
@@ -131,8 +141,10 @@ class References:
             self._pool.join()
 
 
-def errors_eps(computed: Array, hi: Array, lo: Array, *, relative: bool) -> Array:
-    """`benchmarks.arb.error_eps` for arrays."""
+def errors_eps(
+    computed: FloatArray, hi: FloatArray, lo: FloatArray, *, relative: bool
+) -> FloatArray:
+    """`vmf.experiments.arb.error_eps` for arrays."""
     scale = np.abs(hi)
     scale = np.maximum(scale, arb.SMALLEST_NORMAL if relative else 1.0)
     with np.errstate(all="ignore"):
@@ -142,8 +154,8 @@ def errors_eps(computed: Array, hi: Array, lo: Array, *, relative: bool) -> Arra
 
 
 def _row(
-    function: str, points: str, first: Array, x: Array, computed: Array,
-    truth: tuple[Array, Array], bar: Bar,
+    function: str, points: str, first: FloatArray, x: FloatArray, computed: FloatArray,
+    truth: tuple[FloatArray, FloatArray], bar: Bar,
 ) -> Row:  # fmt: skip
     hi, lo = truth
     error = errors_eps(computed, hi, lo, relative=bar.relative)
@@ -165,7 +177,7 @@ def _row(
     )
 
 
-def _values(module: Any, name: str, first: Array, x: Array) -> Array:
+def _values(module: Any, name: str, first: FloatArray, x: FloatArray) -> FloatArray:
     with np.errstate(all="ignore"):
         return np.asarray(getattr(module, name)(first, x), dtype=np.float64)
 
@@ -192,7 +204,7 @@ def measure(
     """One row a function; the functions all of an order, or all of a dimension."""
     if points == "concentration":
         return [_inverse_row(module, name, rng, n, references) for name in names]
-    drawn: list[tuple[tuple[str, ...], Array, Array]]
+    drawn: list[tuple[tuple[str, ...], FloatArray, FloatArray]]
     if points == "borders":
         drawn = []
         for name in names:
@@ -248,7 +260,7 @@ def markdown(rows: list[Row], seed: int) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.accuracy", description=__doc__.split("\n\n")[0]
+        prog="python -m vmf.experiments.accuracy", description=__doc__.split("\n\n")[0]
     )
     parser.add_argument("--functions", nargs="+", choices=FUNCTIONS, default=list(FUNCTIONS),
                         metavar="NAME")  # fmt: skip
@@ -273,16 +285,9 @@ def main(arguments: list[str] | None = None) -> int:
     start = time.perf_counter()
     try:
         for points in options.sets:
-            names = [f for f in options.functions if f not in absent and points in SETS_OF[f]]
-            if not names:
-                continue
             # One stream a set, so that a set is the same whichever others are asked for.
             rng = np.random.default_rng([seed, SETS.index(points)])
-            families = (
-                [n for n in names if n in OF_DIMENSION or n in INVERSES],
-                [n for n in names if n not in OF_DIMENSION and n not in INVERSES],
-            )
-            for family in filter(None, families):
+            for family in families(points, [f for f in options.functions if f not in absent]):
                 for row in measure(points, family, module, rng, options.points, references):
                     rows.append(row)
                     print(_line(row), flush=True)
@@ -294,7 +299,7 @@ def main(arguments: list[str] | None = None) -> int:
         (name, points) not in measured
         for name in options.functions
         for points in options.sets
-        if points in SETS_OF[name] and name not in absent
+        if points in BARS[name].sets and name not in absent
     )
     print(
         f"{len(rows)} lines, {failed} above their bar, {skipped} skipped, {len(absent)} absent;"

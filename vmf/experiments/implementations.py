@@ -1,4 +1,4 @@
-"""The implementations that the benchmarks compare: vmf.special, SciPy, or any named object."""
+"""The implementations that are measured: vmf.special, SciPy, or any named object."""
 
 from __future__ import annotations
 
@@ -7,33 +7,32 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special as sc
 
-Array = NDArray[np.float64]
+from vmf.arrays.types import FloatArray
 
 
-def _scipy_log_iv(v: Array, x: Array, out: Array | None = None) -> Any:
+def _scipy_log_iv(v: FloatArray, x: FloatArray, out: FloatArray | None = None) -> Any:
     return np.add(_scipy_log_ive(v, x, out), x, out=out)
 
 
-def _scipy_log_kv(v: Array, x: Array, out: Array | None = None) -> Any:
+def _scipy_log_kv(v: FloatArray, x: FloatArray, out: FloatArray | None = None) -> Any:
     return np.subtract(_scipy_log_kve(v, x, out), x, out=out)
 
 
-def _scipy_log_ive(v: Array, x: Array, out: Array | None = None) -> Any:
+def _scipy_log_ive(v: FloatArray, x: FloatArray, out: FloatArray | None = None) -> Any:
     return np.log(sc.ive(v, x, out=out), out=out)
 
 
-def _scipy_log_kve(v: Array, x: Array, out: Array | None = None) -> Any:
+def _scipy_log_kve(v: FloatArray, x: FloatArray, out: FloatArray | None = None) -> Any:
     return np.log(sc.kve(v, x, out=out), out=out)
 
 
-def _scipy_iv_ratio(v: Array, x: Array, out: Array | None = None) -> Any:
+def _scipy_iv_ratio(v: FloatArray, x: FloatArray, out: FloatArray | None = None) -> Any:
     return np.divide(sc.ive(v, x, out=out), sc.ive(v - 1, x), out=out)
 
 
-def _scipy_kv_ratio(v: Array, x: Array, out: Array | None = None) -> Any:
+def _scipy_kv_ratio(v: FloatArray, x: FloatArray, out: FloatArray | None = None) -> Any:
     return np.divide(sc.kve(v, x, out=out), sc.kve(v - 1, x), out=out)
 
 

@@ -1,10 +1,12 @@
-"""The signatures of `vmf.special` for type checkers; never imported at run time."""
-
-from __future__ import annotations
+"""The signatures of `vmf.special`; written by scripts/generate_special_stubs.py."""
 
 from typing import Any
 
 import numpy.typing as npt
+
+from vmf.special._dispatch import register_backend as register_backend
+from vmf.special._functions import get_num_threads as get_num_threads
+from vmf.special._functions import set_num_threads as set_num_threads
 
 def log_iv(v: npt.ArrayLike, x: npt.ArrayLike, /, **options: Any) -> Any: ...
 def log_kv(v: npt.ArrayLike, x: npt.ArrayLike, /, **options: Any) -> Any: ...
