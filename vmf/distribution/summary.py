@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from vmf import special
+from vmf.distribution.components import log_density
 from vmf.distribution.model import Model
 from vmf.errors import Argument, Note
 from vmf.estimation import (
@@ -117,7 +117,7 @@ def _summarize_class(model: Model, index: int, level: float) -> ClassSummary:
         interval=interval,
         half_angle=half_angle,
         sra=(steps[0], steps[1], steps[2]),
-        log_likelihood=float(special.log_normalizer_e(model.dimension, kappa)) - kappa * distance,
+        log_likelihood=float(log_density(model.dimension, kappa, distance)),
     )
 
 
