@@ -10,6 +10,7 @@ import vmf
 from vmf.distribution.summary import cautions, summarize
 from vmf.estimation import concentration_interval, mean_direction_interval
 from vmf.jobs.fit import fit_files
+from vmf.passes.engine import Reading
 
 RNG = np.random.default_rng(0)
 
@@ -57,7 +58,7 @@ def test_equal_rows_have_no_interval(tmp_path):
 def test_cautions_say_what_happened(tmp_path):
     rows = 3 * vmf.VonMisesFisher(np.eye(4)[0], 5.0).sample(50, RNG)
     rows[7] = 0
-    model = model_of(tmp_path, rows, on_bad_rows="skip")
+    model = model_of(tmp_path, rows, reading=Reading(on_bad_rows="skip"))
     first, second = cautions(model, summarize(model))
     assert first == "49 rows were not of unit length and were normalised."
     assert second == "1 rows held NaN or infinity or were zero and were skipped."
@@ -67,7 +68,7 @@ def test_a_caution_where_maximum_likelihood_misleads(tmp_path):
     rows = vmf.VonMisesFisher(np.eye(2000)[0], 600.0).sample(20, RNG)
     model = model_of(tmp_path, rows, estimator="mle")
     said = " ".join(cautions(model, summarize(model)))
-    assert "biased upwards; use --estimator unbiased" in said
+    assert "biased upwards; use estimator='unbiased'" in said
     model = model_of(tmp_path, rows, estimator="unbiased")
     assert cautions(model, summarize(model)) == []
 

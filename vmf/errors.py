@@ -1,14 +1,14 @@
 """Every exception of the toolkit: one line that says where, what is wrong and what to do.
 
 Messages name the arguments of the calls, as `Argument`; the command line tells the same message with
-its options in their place.
+its options in their place. A `Note` does the same for what is no error.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 PathLike = str | os.PathLike[str]
@@ -22,20 +22,92 @@ class Argument:
     ----------
     name : str
         As in the signature of the call: ``on_bad_rows``.
-    value : str, optional
+    value : str or bool, optional
         Such as ``skip``; a name in capitals stands for what the user fills in.
     """
 
     name: str
-    value: str | None = None
+    value: str | bool | None = None
 
     def __str__(self) -> str:
         if self.value is None:
             return self.name
-        return f"{self.name}={self.value if self.value.isupper() else repr(self.value)}"
+        filled_in = isinstance(self.value, str) and self.value.isupper()
+        return f"{self.name}={self.value if filled_in else repr(self.value)}"
 
 
 Part = str | Argument
+Spelling = Callable[[Argument], str]
+
+
+def told(parts: Iterable[Part], spell: Spelling) -> str:
+    """Return a message as one line, its arguments spelt by `spell`."""
+    return one_line("".join(part if isinstance(part, str) else spell(part) for part in parts))
+
+
+def renamed(parts: Iterable[Part], names: Mapping[str, str]) -> tuple[Part, ...]:
+    """Return a message for the caller of a function whose arguments have other `names`."""
+    return tuple(
+        replace(part, name=names.get(part.name, part.name)) if isinstance(part, Argument) else part
+        for part in parts
+    )
+
+
+class Note(str):
+    """A line to be told that is no error: text for Python, with the pieces for who spells it anew.
+
+    Parameters
+    ----------
+    *parts : str or Argument
+        The line, in pieces.
+    """
+
+    parts: tuple[Part, ...]
+
+    def __new__(cls, *parts: Part) -> Note:
+        note = super().__new__(cls, told(parts, str))
+        note.parts = parts
+        return note
+
+    def __getnewargs__(self) -> tuple[Any, ...]:
+        return self.parts
+
+    def told(self, spell: Spelling) -> str:
+        """Return the line with its arguments spelt by `spell`."""
+        return told(self.parts, spell)
+
+    @classmethod
+    def of(cls, text: str) -> Note:
+        """Return `text` itself where it is one, else a note without arguments."""
+        return text if isinstance(text, cls) else cls(text)
+
+    def as_json(self) -> str | list[Any]:
+        """Return what `from_json` reads, for files: a text, or pieces where there are arguments."""
+        if all(isinstance(part, str) for part in self.parts):
+            return str(self)
+        return [
+            str(part) if isinstance(part, str) else {"argument": part.name, "value": part.value}
+            for part in self.parts
+        ]
+
+    @classmethod
+    def from_json(cls, found: Any) -> Note:
+        """Return the note that was written; ValueError for what is none."""
+        parts = [found] if isinstance(found, str) else found
+        if not isinstance(parts, list) or not parts:
+            raise ValueError(f"{type(found).__name__} is no note")
+        return cls(*map(_part_from_json, parts))
+
+
+def _part_from_json(found: Any) -> Part:
+    if isinstance(found, str):
+        return found
+    if not (isinstance(found, dict) and found.keys() == {"argument", "value"}):
+        raise ValueError("a piece of a note is neither text nor an argument")
+    name, value = found["argument"], found["value"]
+    if not (isinstance(name, str) and isinstance(value, (str, bool, type(None)))):
+        raise ValueError("an argument in a note is none")
+    return Argument(name, value)
 
 
 class Told(BaseException):
@@ -51,9 +123,9 @@ class Told(BaseException):
         self.parts = parts
         super().__init__(self.told(str))
 
-    def told(self, spell: Callable[[Argument], str]) -> str:
+    def told(self, spell: Spelling) -> str:
         """Return the message with its arguments spelt by `spell`."""
-        return one_line("".join(p if isinstance(p, str) else spell(p) for p in self.parts))
+        return told(self.parts, spell)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), self.parts
@@ -91,6 +163,10 @@ class MemoryBudgetError(EmbeddingError):
 
 class FeatureError(EmbeddingError):
     """Images, weights or a network cannot be used; ``str(error)`` is one line with the cure."""
+
+
+class OtherProcessFailed(FeatureError):
+    """Another process of an extraction has failed and tells why."""
 
 
 class ModelFileError(EmbeddingError):
@@ -142,6 +218,17 @@ class BadDirectionError(BadRowError):
     _what = "X, "
 
 
+class UnstorableError(BadRowError):
+    """A row with a value that no integer stands for."""
+
+    cure = (
+        "no integer stands for it; correct the row, leave such rows out with ",
+        Argument("on_bad_rows", "skip"),
+        ", or write a floating-point ",
+        Argument("dtype"),
+    )
+
+
 class ClusterError(VMFError, ConnectionError):
     """The scheduler or its workers cannot be used, or are lost; ``str(error)`` is one line."""
 
@@ -158,6 +245,11 @@ class PassStopped(Told):
     Its ``__cause__`` is the KeyboardInterrupt or SystemExit that ended it. Not an Exception, as
     these are not, so that no handler of errors goes on as if nothing had happened.
     """
+
+
+def parts_of(error: BaseException) -> tuple[Part, ...]:
+    """Return the message of any error for that of another one, with its arguments if it has some."""
+    return error.parts if isinstance(error, Told) else (str(error),)
 
 
 def one_line(text: str) -> str:

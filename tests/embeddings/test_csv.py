@@ -89,7 +89,7 @@ def test_columns_are_chosen_by_name_pattern_position_and_range(write):
         ("x0,x1,label\n1,2,cat\n", None, r"column 2 \('label'\) holds text \('cat'\).*'0:2'"),
         ("id,x0,x1\n7,1,2\n", None, r"column 0 \('id'\) looks like a label or id.*'1:3'"),
         (",x0,x1\n7,1,2\n", None, r"column 0 \(''\) looks like a label or id"),
-        ("cat,1,2\ndog,3,4\n", None, r"column 0 holds text \('cat'\).*--column '1:3'"),
+        ("cat,1,2\ndog,3,4\n", None, r"column 0 holds text \('cat'\).*column='1:3'"),
         ("a,b\ncat,dog\n", None, r"holds no numbers: column 0 \('a'\) begins with 'cat'"),
         ("x0,x1,label\n1,2,cat\n", "x0,label", r"'label'\) holds text \('cat'\); choose numeric"),
         ("x0,x1,label\n1,2,cat\n", "y*", r"has no column 'y\*'; its 3 columns are 'x0', 'x1'"),

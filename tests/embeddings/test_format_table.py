@@ -219,7 +219,7 @@ def test_sniff(made, tmp_path, ending):
 @every
 def test_column_choice(made, ending):
     if not known(ending).takes_column:
-        with pytest.raises(EmbeddingError, match="--column does not apply"):
+        with pytest.raises(EmbeddingError, match="column does not apply"):
             open_embeddings(made(ending), "v")
         return
     path = made(ending, both=True)

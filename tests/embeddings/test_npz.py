@@ -37,7 +37,9 @@ def test_a_member_is_chosen_by_name(tmp_path, stored):
     np.savez(tmp_path / "x.npz", train=stored, test=stored[:5] * 2)
     np.testing.assert_array_equal(read(tmp_path / "x.npz", "test"), stored[:5] * 2)
     np.testing.assert_array_equal(read(tmp_path / "x.npz", "test.npy"), stored[:5] * 2)
-    with pytest.raises(EmbeddingError, match=r"train \(123 x 4 float32\), test .*--column NAME"):
+    with pytest.raises(
+        EmbeddingError, match=r"train \(123 x 4 float32\), test .*choose one with column=NAME"
+    ):
         open_embeddings(tmp_path / "x.npz")
     with pytest.raises(EmbeddingError, match="has no member 'val'; it holds train"):
         open_embeddings(tmp_path / "x.npz", "val")

@@ -92,7 +92,7 @@ def test_several_list_columns_need_a_choice(write):
     [
         ({"v": [["a", "b"]]}, None, "column 'v' holds lists of string, expected lists of numbers"),
         ({"x": [1.0], "label": ["cat"]}, None, r"column 1 \('label'\) holds text \('string'\)"),
-        ({"x": [1.0], "y": [2.0], "label": [3]}, None, "looks like a label or id.*--column '0:2'"),
+        ({"x": [1.0], "y": [2.0], "label": [3]}, None, "looks like a label or id.*column='0:2'"),
         ({"x": [1.0], "y": [2.0]}, "z", "has no column 'z'; its 2 columns are 'x', 'y'"),
         ({"v": [[1.0, 2.0]]}, "z", "has no column 'z'"),
         ({"v": [[1.0]]}, None, "dimension 1"),

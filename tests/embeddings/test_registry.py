@@ -73,7 +73,7 @@ def test_files_that_may_not_be_read_are_named(tmp_path):
 
 def test_a_column_of_a_npy_is_refused(tmp_path):
     np.save(tmp_path / "x.npy", ROWS)
-    with pytest.raises(EmbeddingError, match="--column does not apply"):
+    with pytest.raises(EmbeddingError, match="column does not apply"):
         open_embeddings(tmp_path / "x.npy", "a")
 
 

@@ -6,8 +6,8 @@ import itertools
 
 import numpy as np
 import pytest
-from embeddings.test_formats import ROWS, WRITE, text
 
+from tests.embeddings.test_formats import ROWS, WRITE, text
 from vmf.embeddings import open_embeddings
 from vmf.errors import EmbeddingError
 

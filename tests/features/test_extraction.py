@@ -216,7 +216,9 @@ def test_a_bad_picture_late_keeps_the_rows_before_it(tmp_path: Path, output: Out
     names = folder_of_pictures(tmp_path / "pictures")
     bad = tmp_path / "pictures" / names[2]
     bad.write_bytes(bad.read_bytes()[:300])
-    with pytest.raises(FeatureError, match=r"dog/c.png.*--resume to keep the 2 rows that are done"):
+    with pytest.raises(
+        FeatureError, match=r"dog/c.png.*resume=True to keep the 2 rows that are done"
+    ):
         extract(tmp_path / "pictures", output.features, **TINY, size=24, batch_size=1)
     assert output.names() == [".f.npy.journal", ".f.npy.part"]
     done = extract(
@@ -279,7 +281,7 @@ def test_another_error_of_the_network_is_not_taken_for_it(
         ("huge", {"dtype": "float16"}, "row 0 has a feature of 1e+06, too large for float16"),
         ("nothing", {}, "row 0 has features that are not finite"),
         ("tuples", {}, "tiny_networks:tuples returns tuple"),
-        ("vectors", {"pool": True}, "returns 1-dimensional features, not maps; leave out --pool"),
+        ("vectors", {"pool": True}, "returns 1-dimensional features, not maps; leave out pool"),
         ("tiny", {"limit": 0}, "limit is 0; it is at least 1"),
         ("tiny", {"device": "cuda:99"}, "there is no device 'cuda:99' here"),
         ("tiny", {"device": "toaster"}, "there is no device 'toaster' here"),
@@ -310,7 +312,7 @@ def test_a_size_that_the_network_cannot_take(random_images: Path, output: Output
 
 def test_a_size_that_nobody_knows(tmp_path: Path, output: Output) -> None:
     folder_of_pictures(tmp_path / "pictures")
-    with pytest.raises(FeatureError, match="say how many pixels the images are to have: --size"):
+    with pytest.raises(FeatureError, match="say how many pixels the images are to have: size"):
         extract(tmp_path / "pictures", output.features, **TINY)
 
 

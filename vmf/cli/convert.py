@@ -113,6 +113,7 @@ def convert(
     from vmf.cli.progress import progress_bar, stored_bytes
     from vmf.cli.report import print_fields, print_json
     from vmf.cluster import open_runner
+    from vmf.errors import Note
     from vmf.jobs.convert import convert_to_file
 
     with (
@@ -147,5 +148,7 @@ def convert(
         if done.skipped:
             fields.append(("rows left out", str(done.skipped)))
         print_fields(
-            f"{source} -> {output}", fields, [f"left out: {line}" for line in done.left_out]
+            f"{source} -> {output}",
+            fields,
+            [Note("left out: ", *line.parts) for line in done.left_out],
         )

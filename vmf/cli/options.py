@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vmf.errors import Argument, EmbeddingError
+from vmf.errors import Argument, EmbeddingError, Note
 
 if TYPE_CHECKING:
     from vmf.passes.engine import Reading
@@ -104,14 +104,21 @@ Checkpoint = Annotated[
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _BINARY = {"ki": 1 << 10, "mi": 1 << 20, "gi": 1 << 30, "ti": 1 << 40}
 
-_OPTIONS = {"address": "--cluster"}
+_OPTIONS = {"address": "--cluster", "facts['stride_on']": "--stride-on"}
 """Options that are not called as the argument is."""
 
 
 def as_option(argument: Argument) -> str:
     """An argument of a message, spelt as the option that stands for it."""
     name = _OPTIONS.get(argument.name, f"--{argument.name.replace('_', '-')}")
-    return name if argument.value is None else f"{name} {argument.value}"
+    if argument.value is False:
+        return f"--no-{name.removeprefix('--')}"
+    return name if argument.value in (None, True) else f"{name} {argument.value}"
+
+
+def with_options(text: str) -> str:
+    """A note as the command line tells it; other text as it is."""
+    return text.told(as_option) if isinstance(text, Note) else text
 
 
 def bytes_of(memory: str | None) -> int | None:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from vmf.cli.options import with_options
+
 if TYPE_CHECKING:
     from vmf.distribution.model import Model
     from vmf.distribution.summary import ClassSummary
@@ -18,7 +20,7 @@ _MOST_CLASSES = 40
 
 
 def print_json(result: Mapping[str, Any]) -> None:
-    """Print one object, numbers to full precision, null for what is not a finite number."""
+    """Print one object: numbers to full precision, null for others, arguments of notes as options."""
     typer.echo(json.dumps(_finite(result), indent=2, allow_nan=False))
 
 
@@ -29,8 +31,13 @@ def print_fields(title: str, fields: Iterable[tuple[str, str]], notes: Iterable[
     typer.echo(title)
     for name, value in pairs:
         typer.echo(f"  {name:<{width}}  {value}")
+    print_notes(notes)
+
+
+def print_notes(notes: Iterable[str]) -> None:
+    """Print a line each, arguments as options."""
     for note in notes:
-        typer.echo(f"note: {note}")
+        typer.echo(f"note: {with_options(note)}")
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -73,8 +80,7 @@ def print_model(
     print_table(header, [_row(one) for one in summary[:_MOST_CLASSES]])
     if len(summary) > _MOST_CLASSES:
         typer.echo(f"  ... and {len(summary) - _MOST_CLASSES} more; --json prints all")
-    for note in notes:
-        typer.echo(f"note: {note}")
+    print_notes(notes)
 
 
 def model_as_json(
@@ -151,6 +157,8 @@ def _number(value: float, digits: int) -> str:
 def _finite(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
+    if isinstance(value, str):
+        return with_options(value)
     if isinstance(value, Mapping):
         return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

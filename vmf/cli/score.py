@@ -95,6 +95,7 @@ def score(
     from vmf.cli.report import print_fields, print_json
     from vmf.cluster import open_runner
     from vmf.distribution.model import load_model
+    from vmf.errors import Note
     from vmf.jobs.score import score_to_file
     from vmf.output import check_output
 
@@ -131,6 +132,6 @@ def score(
             ],
             [
                 "higher log_density and higher cosine = more in-distribution.",
-                *(f"left out: {line}" for line in done.left_out),
+                *(Note("left out: ", *line.parts) for line in done.left_out),
             ],
         )

@@ -11,7 +11,7 @@ import dask
 import distributed
 from distributed.utils import silence_logging_cmgr
 
-from vmf.errors import ClusterError, EmbeddingError
+from vmf.errors import Argument, ClusterError, EmbeddingError
 
 _SECONDS_TO_CONNECT = 15
 
@@ -29,7 +29,7 @@ _SECONDS_FOR_WORKERS = 60
 def start(workers: int | None) -> Iterator[distributed.Client]:
     """Start this many processes, replaced when they die; they end with the block."""
     if workers is None or workers < 1:
-        raise EmbeddingError(None, f"--workers is {workers}; it must be at least 1")
+        raise EmbeddingError(None, Argument("workers"), f" is {workers}; it must be at least 1")
     with (
         dask.config.set(_ENVIRONMENT),
         distributed.LocalCluster(
@@ -61,7 +61,9 @@ def connect(address: str) -> Iterator[distributed.Client]:
     protocol, separator, host = address.partition("://")
     if not separator or not host:
         raise EmbeddingError(
-            None, f"--cluster {address!r} is no address of a scheduler, as tcp://host:8786 is"
+            None,
+            Argument("address"),
+            f" {address!r} is no address of a scheduler, as tcp://host:8786 is",
         )
     with silence_logging_cmgr(logging.CRITICAL):
         try:

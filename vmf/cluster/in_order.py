@@ -21,7 +21,7 @@ from distributed.scheduler import KilledWorker
 from vmf.cluster.blocks import Block
 from vmf.cluster.connection import threads
 from vmf.embeddings.embedding_file import EmbeddingFile
-from vmf.errors import ClusterError
+from vmf.errors import ClusterError, parts_of
 
 _SECONDS_BETWEEN_LOOKS = 5.0
 _SECONDS_WITHOUT_WORKERS = 60.0
@@ -146,4 +146,7 @@ def _failure(file: EmbeddingFile, block: Block, future: distributed.Future) -> E
             " without a word (killed for want of memory? see their logs); other rows are not to"
             " blame"
         )
-    return ClusterError(f"{place}: the worker failed: {type(error).__name__}: {error}")
+    return ClusterError(
+        f"{place}: the worker failed: {type(error).__name__}: ",
+        *(() if error is None else parts_of(error)),
+    )

@@ -20,7 +20,7 @@ from vmf.cluster.in_order import in_order
 from vmf.embeddings.embedding_file import EmbeddingFile
 from vmf.embeddings.opening import bad_row
 from vmf.embeddings.registry import open_embeddings
-from vmf.errors import BadRowError, EmbeddingError, MemoryBudgetError
+from vmf.errors import BadRowError, EmbeddingError, MemoryBudgetError, Note
 from vmf.passes.engine import Column, Found, Merging, Part, Range, Reading, Task
 from vmf.passes.here import chunk_bytes
 
@@ -106,7 +106,7 @@ class Spread:
             if reading.on_bad_files == "error" or isinstance(failure, MemoryBudgetError):
                 raise failure
             damaged.add(position)
-            yield Part(Range(position, reached, None), None, str(failure))
+            yield Part(Range(position, reached, None), None, Note(*failure.parts))
 
 
 class _Result(NamedTuple, Generic[Found]):

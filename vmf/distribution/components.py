@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -24,20 +25,46 @@ _LARGE = 1e8
 _NEAR = 1e-2
 
 
+def log_peak(dim: int, concentration: Any) -> Any:
+    """Return log C_p(kappa) + kappa, the log-density at the mean direction."""
+    return special.log_normalizer_e(float(dim), concentration)
+
+
+def log_density(dim: int, concentration: Any, distance: Any) -> Any:
+    """Return the log-density where 1 - mu . x is `distance`; the two broadcast."""
+    return log_peak(dim, concentration) - concentration * distance
+
+
 @dataclass(frozen=True, eq=False)
-class Directions:
-    """Mean directions, concentrations and log-weights of K components or classes."""
+class Components:
+    """Mean directions, concentrations and log-weights of K distributions: components or classes.
+
+    Attributes
+    ----------
+    mean_directions : (K, dim) float64
+        Unit vectors.
+    concentrations, log_weights : (K,) float64
+    """
 
     mean_directions: Matrix
     concentrations: Vector
     log_weights: Vector
 
-    @property
+    @cached_property
     def log_peaks(self) -> Vector:
-        """log C_p(kappa) + kappa, the log-density of each at its mean direction."""
-        dim = float(self.mean_directions.shape[1])
-        peaks: Vector = special.log_normalizer_e(dim, self.concentrations)
+        """The log-density of each at its mean direction."""
+        peaks: Vector = log_peak(self.mean_directions.shape[1], self.concentrations)
         return peaks
+
+    @cached_property
+    def weighted_log_peaks(self) -> Vector:
+        """The same, with the log-weights."""
+        return self.log_weights + self.log_peaks
+
+    def log_joint(self, distance: Any) -> Any:
+        """Return log(w_k f_k(x_i)) where 1 - mu_k . x_i is `distance`, (rows, K) beside it."""
+        peaks = in_library_of(self.weighted_log_peaks, distance)
+        return peaks - in_library_of(self.concentrations, distance) * distance
 
 
 def one_minus_cosines(block: Block, means: Matrix, device_means: Any, large: Any) -> Any:
@@ -112,6 +139,6 @@ def evaluate(
 
 def plug_in_densities(rows: DirectionRows, means: Matrix, concentrations: Vector) -> Any:
     """Return log f_k(x_i), (n, K), beside the rows."""
-    peaks = in_library_of(special.log_normalizer_e(float(rows.dim), concentrations), rows.like)
+    peaks = in_library_of(log_peak(rows.dim, concentrations), rows.like)
     kappas = in_library_of(concentrations, rows.like)
     return evaluate(rows, means, concentrations, lambda distance: peaks - kappas * distance)

@@ -10,7 +10,7 @@ from typing import get_args
 from vmf.arrays.labels import label_order
 from vmf.distribution.fitting import model_of_fits, solve
 from vmf.distribution.model import Model, load_model
-from vmf.errors import EmbeddingError, PathLike
+from vmf.errors import Argument, EmbeddingError, PathLike
 from vmf.estimation import Estimator, SufficientStatistics
 
 
@@ -112,20 +112,24 @@ def _check_pair(
     if (model.classes[0] is None) != (first.classes[0] is None):
         with_classes, without = (other, name) if model.classes[0] is None else (name, other)
         raise EmbeddingError(
-            without, f"has no classes, but {os.fspath(with_classes)} has; fit both with --labels"
+            without,
+            f"has no classes, but {os.fspath(with_classes)} has; fit both with ",
+            Argument("labels"),
         )
     missing = sorted(set(map(str, model.classes)) ^ set(map(str, first.classes)))
     if missing and not new_classes:
         raise EmbeddingError(
             name,
             f"has not the same classes as {other} (only one has {', '.join(missing[:5])}"
-            f"{', ...' if len(missing) > 5 else ''}); take all together with --new-classes",
+            f"{', ...' if len(missing) > 5 else ''}); take all together with ",
+            Argument("new_classes", True),
         )
     if estimator is None and model.estimator != first.estimator:
         raise EmbeddingError(
             name,
             f"was fitted with estimator {model.estimator!r}, {other} with {first.estimator!r};"
-            " choose one with --estimator",
+            " choose one with ",
+            Argument("estimator"),
         )
 
 
@@ -150,9 +154,10 @@ def check_addition(
     if with_labels != (model.classes[0] is not None):
         raise EmbeddingError(
             name,
-            "has no classes; leave out --labels"
+            "has no classes; leave out "
             if with_labels
-            else "has classes; give the classes of the new rows with --labels",
+            else "has classes; give the classes of the new rows with ",
+            Argument("labels"),
         )
 
 
@@ -176,7 +181,8 @@ def as_estimator(text: str, name: PathLike) -> Estimator:
     raise EmbeddingError(
         name,
         f"has concentrations by {text!r}, which cannot be repeated for more rows; choose an"
-        " estimator with --estimator",
+        " estimator with ",
+        Argument("estimator"),
     )
 
 

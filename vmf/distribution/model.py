@@ -25,7 +25,7 @@ import numpy.typing as npt
 
 from vmf.arrays.types import FloatArray
 from vmf.distribution.tensor_file import tensor_bytes
-from vmf.errors import ModelFileError, PathLike
+from vmf.errors import ModelFileError, Note, PathLike
 from vmf.estimation.statistics import SufficientStatistics
 from vmf.output import atomic_output, check_output
 
@@ -146,7 +146,7 @@ def save_model(model: Model, path: PathLike) -> None:
         "dimension": model.dimension,
         "classes": list(model.classes),
         "sources": [Path(source).name for source in model.sources],
-        "left_out": [_without_folder(line) for line in model.left_out],
+        "left_out": [_without_folder(Note.of(line)).as_json() for line in model.left_out],
         "kind": model.kind,
     }
     contents = tensor_bytes(tensors, {"format": _FORMAT, "model": json.dumps(description)})
@@ -154,10 +154,11 @@ def save_model(model: Model, path: PathLike) -> None:
         temporary.write_bytes(contents)
 
 
-def _without_folder(line: str) -> str:
+def _without_folder(line: Note) -> Note:
     """The line about a file without the folder that it was in, which is nobody else's business."""
-    path, colon, problem = line.partition(": ")
-    return Path(path).name + colon + problem
+    first, *others = line.parts
+    path, colon, problem = str(first).partition(": ")
+    return Note(Path(path).name + colon + problem, *others)
 
 
 def is_model_file(path: PathLike) -> bool:
@@ -258,7 +259,8 @@ def _description(path: Path, metadata: Mapping[str, str] | None) -> dict[str, An
         if description.get("kind", "classes") not in KINDS:
             raise ValueError("kind")
         texts = [description["estimator"], description["toolkit_version"], *description["sources"]]
-        texts += description.setdefault("left_out", [])  # models of version 0.1 have none
+        notes = description.get("left_out", [])  # models of version 0.1 have none
+        description["left_out"] = [Note.from_json(note) for note in notes]
         if not all(isinstance(text, str) for text in texts):
             raise ValueError("text")
     except ModelFileError:

@@ -11,9 +11,8 @@ import numpy.typing as npt
 
 from vmf.arrays.rows import OnBadRows, unit_rows
 from vmf.arrays.types import FloatArray, Rows
-from vmf.distribution.components import distances
+from vmf.distribution.components import Components, distances
 from vmf.distribution.model import Model
-from vmf.special import log_normalizer_e
 
 _BLOCK_ELEMENTS = 1 << 18  # 2 MB of float64
 
@@ -63,24 +62,27 @@ class Scorer:
     """
 
     def __init__(self, model: Model) -> None:
-        self._mean_direction = np.require(model.mean_direction, requirements=["C", "A"])
-        self._concentration = model.concentration
         self.classes = len(model.classes)
-        # log C_p(kappa) + kappa: the log-density at the mean direction.
-        self._log_peak = np.log(model.proportions) + log_normalizer_e(
-            float(model.dimension), model.concentration
+        self._take(model.mean_direction, model.concentration, np.log(model.proportions))
+
+    def _take(self, *parameters: FloatArray) -> None:
+        # What comes from another process may begin at any byte; products are then rounded otherwise.
+        self._components = Components(
+            *(np.require(values, requirements=["C", "A"]) for values in parameters)
         )
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {"classes": self.classes, "components": self._components}
+
     def __setstate__(self, state: dict[str, Any]) -> None:
-        # What comes from another process may begin at any byte; products are then rounded otherwise.
         self.classes = state["classes"]
-        for name in ("_mean_direction", "_concentration", "_log_peak"):
-            setattr(self, name, np.require(state[name], requirements=["C", "A"]))
+        there: Components = state["components"]
+        self._take(there.mean_directions, there.concentrations, there.log_weights)
 
     @property
     def dimension(self) -> int:
         """Of the model."""
-        return int(self._mean_direction.shape[1])
+        return int(self._components.mean_directions.shape[1])
 
     def rows_of_a_block(self, dimension: int) -> int:
         """Rows that are scored together."""
@@ -89,8 +91,8 @@ class Scorer:
 
     def __call__(self, directions: FloatArray) -> Scores:
         """Score unit rows; a row of NaN gives NaN."""
-        distance = distances(directions, self._mean_direction)
-        log_joint = self._log_peak - self._concentration * distance
+        distance = distances(directions, self._components.mean_directions)
+        log_joint = self._components.log_joint(distance)
         likeliest = log_joint.argmax(axis=1)
         largest = log_joint[np.arange(len(log_joint)), likeliest]
         log_density = largest + np.log(np.exp(log_joint - largest[:, np.newaxis]).sum(axis=1))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from vmf import special
+from vmf.distribution.components import log_density
 from vmf.distribution.model import Model
+from vmf.errors import Argument, Note
 from vmf.estimation import (
     ConjugatePrior,
     concentration_interval,
@@ -60,8 +61,8 @@ def summarize(model: Model, level: float = 0.95) -> list[ClassSummary]:
 
 
 def cautions(model: Model, summary: list[ClassSummary]) -> list[str]:
-    """One sentence for everything about the fit that its reader should know."""
-    said = []
+    """One sentence, or `Note`, for everything about the fit that its reader should know."""
+    said: list[str] = []
     normalised = sum(one.normalised for one in summary)
     if normalised:
         said.append(f"{normalised} rows were not of unit length and were normalised.")
@@ -81,8 +82,12 @@ def cautions(model: Model, summary: list[ClassSummary]) -> list[str]:
     if model.estimator == "mle" and high:
         whose = "kappa" if len(summary) == 1 else f"kappa of {len(high)} classes"
         said.append(
-            f"{whose} lies above its own interval: with so few rows for {model.dimension}"
-            " dimensions maximum likelihood is biased upwards; use --estimator unbiased."
+            Note(
+                f"{whose} lies above its own interval: with so few rows for {model.dimension}"
+                " dimensions maximum likelihood is biased upwards; use ",
+                Argument("estimator", "unbiased"),
+                ".",
+            )
         )
     uniform = [o for o in summary if o.interval and o.interval[0] == 0]
     if uniform:
@@ -112,7 +117,7 @@ def _summarize_class(model: Model, index: int, level: float) -> ClassSummary:
         interval=interval,
         half_angle=half_angle,
         sra=(steps[0], steps[1], steps[2]),
-        log_likelihood=float(special.log_normalizer_e(model.dimension, kappa)) - kappa * distance,
+        log_likelihood=float(log_density(model.dimension, kappa, distance)),
     )
 
 

@@ -20,6 +20,7 @@ from vmf.arrays.rows import (
 )
 from vmf.arrays.types import Rows, Vector
 from vmf.distribution import sampling
+from vmf.distribution.components import log_density
 from vmf.estimation.concentration import Estimator
 from vmf.estimation.fit import FitResult, fit
 from vmf.estimation.prior import ConjugatePrior
@@ -222,8 +223,7 @@ class VonMisesFisher:
         else:
             rows = as_rows(points.reshape(-1, self.dimension), name="x")
             one_minus_cosine = self._one_minus_cosine(rows).reshape(points.shape[:-1])
-        at_mode = float(special.log_normalizer_e(self.dimension, self.concentration))
-        result: Vector = (at_mode - self.concentration * one_minus_cosine)[()]
+        result: Vector = log_density(self.dimension, self.concentration, one_minus_cosine)[()]
         return result
 
     def pdf(self, x: npt.ArrayLike) -> Vector:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from vmf.embeddings.embedding_file import FloatRows, native_float
 from vmf.embeddings.places import Place
-from vmf.errors import EmbeddingError
+from vmf.errors import Argument, EmbeddingError, Part
 
 LARGEST_BAND = 1 << 30
 """Bytes of the rows that a chunked store unpacks together; more than this is refused."""
@@ -43,7 +43,7 @@ def choose_array(
     headers: Mapping[str, Described],
     name: str | None,
     kind: str,
-    option: str = "--column",
+    choice: Sequence[Part] = ("choose one with ", Argument("column", "NAME")),
 ) -> str:
     """The name of the array that was asked for, or of the only 2-D one.
 
@@ -57,7 +57,7 @@ def choose_array(
         The user's choice.
     kind : str
         What such an array is called in this format: "member", "dataset", "tensor", "array".
-    option : str
+    choice : sequence of str or Argument
         How the choice is made, for messages.
     """
     listing = ", ".join(f"{one} ({header.summary()})" for one, header in list(headers.items())[:8])
@@ -77,7 +77,12 @@ def choose_array(
     ]
     if len(candidates) == 1:
         return candidates[0]
-    raise EmbeddingError(path, f"holds {listing}; choose one with {option} NAME")
+    raise EmbeddingError(path, f"holds {listing}; ", *choice)
+
+
+def label_choice(path: Place) -> Sequence[Part]:
+    """How one of several arrays is chosen where labels, ids, or what else goes with rows is named."""
+    return (f"choose one: {path.name}:NAME",)
 
 
 def scale_beside(names: Mapping[str, Any], array: str) -> str | None:

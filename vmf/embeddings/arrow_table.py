@@ -13,7 +13,7 @@ import numpy.typing as npt
 from vmf.embeddings.columns import choose_columns, find_column
 from vmf.embeddings.embedding_file import EmbeddingFile, FloatRows, native_float
 from vmf.embeddings.places import Place
-from vmf.errors import EmbeddingError
+from vmf.errors import Argument, EmbeddingError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -127,7 +127,9 @@ def _choose(path: Place, schema: pa.Schema, column: str | None) -> tuple[list[st
         lists = [names[position]] if names[position] in lists else []
     if len(lists) > 1:
         raise EmbeddingError(
-            path, f"has several list columns: {', '.join(lists)}; choose one with --column NAME"
+            path,
+            f"has several list columns: {', '.join(lists)}; choose one with ",
+            Argument("column", "NAME"),
         )
     if lists:
         item = _list_type(schema.field(lists[0]).type).value_type

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
 from vmf.embeddings.places import Place
-from vmf.errors import EmbeddingError
+from vmf.errors import Argument, EmbeddingError
 
 _NOT_COORDINATES = {
     "", "id", "ids", "idx", "index", "row", "label", "labels", "class", "classes", "target",
@@ -55,8 +55,9 @@ def choose_columns(
         reason = f"holds text ({text[first]!r})" if first in text else "looks like a label or id"
         raise EmbeddingError(
             path,
-            f"column {_shown(names, first)} {reason}, not a coordinate; name the coordinates with"
-            f" --column, for example --column '{_proposal(names, set(suspects))}'",
+            f"column {_shown(names, first)} {reason}, not a coordinate; name the coordinates, for"
+            " example with ",
+            Argument("column", _proposal(names, set(suspects))),
         )
     chosen: list[int] = []
     for item in selection.split(","):

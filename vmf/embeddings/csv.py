@@ -15,7 +15,7 @@ from vmf.embeddings.compressed import compression_of, unpacked_head
 from vmf.embeddings.delimited import check_width, data_lines, read_layout, split, to_number
 from vmf.embeddings.embedding_file import EmbeddingFile, FloatRows
 from vmf.embeddings.places import Place
-from vmf.errors import EmbeddingError
+from vmf.errors import Argument, EmbeddingError
 
 _WORTH_AN_IMPORT = 1 << 16
 """Fields of a block for which loading pyarrow is worth its third of a second."""
@@ -136,7 +136,8 @@ class CsvFile(EmbeddingFile):
                 raise EmbeddingError(
                     self.path,
                     f"line {number}, column {self._name(column)}: {fields[position].strip()!r} is"
-                    f" not a number{hint}; correct it or leave the column out with --column",
+                    f" not a number{hint}; correct it or leave the column out with ",
+                    Argument("column"),
                 )
             values.append(value)
         return values

@@ -15,6 +15,7 @@ from vmf.embeddings.arrays import (
     check_band,
     check_label_array,
     choose_array,
+    label_choice,
     read_bands,
     scale_beside,
 )
@@ -119,7 +120,7 @@ def read_label_column(path: Place, column: str | None) -> Iterator[npt.NDArray[A
         datasets = _datasets(file)
         headers = {name: _header(one) for name, one in datasets.items()}
         wanted = None if column is None else column.strip("/")
-        name = choose_array(path, headers, wanted, "dataset", "--labels FILE:")
+        name = choose_array(path, headers, wanted, "dataset", label_choice(path))
         dataset = datasets[name]
         _check_inside(path, name, dataset)
         is_text = h5py.check_string_dtype(dataset.dtype) is not None

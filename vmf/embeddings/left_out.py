@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
-from vmf.errors import EmbeddingError
+from vmf.errors import EmbeddingError, Note
 
 OnBadFiles = Literal["error", "skip"]
 
@@ -20,18 +20,18 @@ class LeftOut:
 
     Attributes
     ----------
-    unopened : list of str
+    unopened : list of Note
         One line for each file that could not be opened.
-    damaged : dict of int to str
+    damaged : dict of int to Note
         The same for files that were opened and then turned out truncated, damaged or changed, by
         their position among those that were opened.
     """
 
-    unopened: list[str] = field(default_factory=list)
-    damaged: dict[int, str] = field(default_factory=dict)
+    unopened: list[Note] = field(default_factory=list)
+    damaged: dict[int, Note] = field(default_factory=dict)
 
     @property
-    def lines(self) -> tuple[str, ...]:
+    def lines(self) -> tuple[Note, ...]:
         """All of them, each beginning with the name of the file."""
         return (*self.unopened, *self.damaged.values())
 
@@ -43,10 +43,10 @@ class LeftOut:
             try:
                 yield opener(source)
             except EmbeddingError as error:
-                self.unopened.append(str(error))
+                self.unopened.append(Note(*error.parts))
 
     def check(self, usable: int) -> None:
         """EmbeddingError when nothing usable is left."""
         if self.lines and not usable:
             more = f" and {len(self.lines) - 1} more are damaged too" if len(self.lines) > 1 else ""
-            raise EmbeddingError(None, f"every file was left out; {self.lines[0]}{more}")
+            raise EmbeddingError(None, "every file was left out; ", *self.lines[0].parts, more)

@@ -14,7 +14,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vmf.embeddings.arrays import ArrayHeader, check_label_array, choose_array, scale_beside
+from vmf.embeddings.arrays import (
+    ArrayHeader,
+    check_label_array,
+    choose_array,
+    label_choice,
+    scale_beside,
+)
 from vmf.embeddings.embedding_file import EmbeddingFile, FloatRows, check_two_dimensional
 from vmf.embeddings.places import Place, RemoteFile, open_binary
 from vmf.errors import EmbeddingError
@@ -142,7 +148,7 @@ def read_label_column(path: Place, column: str | None) -> Iterator[npt.NDArray[A
     """The values of one tensor; see :mod:`vmf.embeddings.labels`."""
     with open_tensors(path) as tensors:
         headers = {name: _header(tensor) for name, tensor in tensors.items()}
-        name = choose_array(path, headers, column, "tensor", "--labels FILE:")
+        name = choose_array(path, headers, column, "tensor", label_choice(path))
         kind = headers[name].type_name
         dtype = np.dtype("?") if kind == "bool" else np.dtype(_TYPES.get(kind, "f4"))
         check_label_array(path, tuple(tensors[name].shape), dtype)

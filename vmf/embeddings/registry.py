@@ -29,7 +29,7 @@ from vmf.embeddings.places import (
     matching,
     open_binary,
 )
-from vmf.errors import EmbeddingError
+from vmf.errors import Argument, EmbeddingError
 
 _HEAD_BYTES = 4096
 
@@ -116,7 +116,9 @@ class Format:
     def open(self, path: Place, column: str | None) -> EmbeddingFile:
         """The opened file."""
         if column is not None and not self.takes_column:
-            raise EmbeddingError(path, f"--column does not apply: a .{self.name} holds one array")
+            raise EmbeddingError(
+                path, Argument("column"), f" does not apply: a .{self.name} holds one array"
+            )
         reader: Callable[..., EmbeddingFile] = _load(self.reader)
         return reader(path, column) if self.takes_column else reader(path)
 

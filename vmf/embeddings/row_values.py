@@ -9,8 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vmf.embeddings.labels import read_values, split_source, value_text
-from vmf.errors import EmbeddingError
-from vmf.output import PathLike
+from vmf.errors import EmbeddingError, PathLike
 
 Chunk = npt.NDArray[Any]
 

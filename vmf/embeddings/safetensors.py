@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vmf.embeddings.arrays import check_label_array, choose_array, scale_beside
+from vmf.embeddings.arrays import check_label_array, choose_array, label_choice, scale_beside
 from vmf.embeddings.embedding_file import EmbeddingFile, FloatRows, check_two_dimensional
 from vmf.embeddings.npy import fill, widen_bfloat16
 from vmf.embeddings.places import Place, open_binary, size_of
@@ -174,7 +174,7 @@ def _read_whole(path: Place, tensor: Tensor, what: str) -> npt.NDArray[Any]:
 def read_label_column(path: Place, column: str | None) -> Iterator[npt.NDArray[Any]]:
     """The values of one tensor; see :mod:`vmf.embeddings.labels`."""
     tensors, _ = read_header(path)
-    name = choose_array(path, tensors, column, "tensor", "--labels FILE:")
+    name = choose_array(path, tensors, column, "tensor", label_choice(path))
     tensor = tensors[name]
     check_label_array(path, tensor.shape, np.dtype(_TYPES.get(tensor.type_name, "f4")))
     yield _read_whole(path, tensor, f"tensor {name!r}").reshape(-1)

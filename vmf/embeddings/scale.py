@@ -1,4 +1,4 @@
-"""What stored integers are multiplied by, as it is given on the command line."""
+"""What stored integers are multiplied by, as it is given in words."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from vmf.embeddings.delimited import data_lines
 from vmf.embeddings.npy import MAGIC, read_npy_header, read_small_array
 from vmf.embeddings.places import exists, find_place, open_binary
-from vmf.errors import EmbeddingError
+from vmf.errors import Argument, EmbeddingError
 
 _LARGEST = 1 << 26
 """Numbers; a scale has one for all, one a dimension or one a row."""
@@ -32,7 +32,13 @@ def read_scale(source: str | os.PathLike[str]) -> npt.NDArray[Any]:
         pass
     place = find_place(text)
     if not exists(place):
-        raise EmbeddingError(text, "is neither a number nor a file; give --scale NUMBER or FILE")
+        raise EmbeddingError(
+            text,
+            "is neither a number nor a file; give ",
+            Argument("scale", "NUMBER"),
+            " or ",
+            Argument("scale", "FILE"),
+        )
     try:
         with open_binary(place) as stream:
             if stream.read(len(MAGIC)) == MAGIC:

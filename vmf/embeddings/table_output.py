@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from vmf.embeddings.registry import Format, Writing, extensions, format_by_name
-from vmf.errors import EmbeddingError
-from vmf.output import PathLike, atomic_folder, atomic_output
+from vmf.errors import EmbeddingError, PathLike
+from vmf.output import atomic_folder, atomic_output
 
 TABLE_EXTENSIONS = (
     ".csv", ".tsv", ".csv.gz", ".tsv.gz", ".csv.zst", ".tsv.zst", ".parquet", ".arrow", ".feather",

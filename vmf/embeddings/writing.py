@@ -11,8 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vmf.embeddings.table_output import Column, TableWriter, open_table, writing_format
-from vmf.errors import EmbeddingError
-from vmf.output import PathLike
+from vmf.errors import Argument, EmbeddingError, PathLike
 
 NumberType = Literal["float16", "float32", "float64", "bfloat16", "int8"]
 LARGEST_INT8 = 127
@@ -119,7 +118,8 @@ class EmbeddingWriter:
             raise EmbeddingError(
                 self._path,
                 f"cannot hold row {self._rows + row}, column {column}: {rows[row, column]} is beyond"
-                f" {kind}; write another --dtype",
+                f" {kind}; write another ",
+                Argument("dtype"),
             )
 
 

@@ -17,6 +17,7 @@ from vmf.embeddings.arrays import (
     check_band,
     check_label_array,
     choose_array,
+    label_choice,
     read_bands,
     scale_beside,
 )
@@ -142,7 +143,7 @@ def read_label_column(path: Place, column: str | None) -> Iterator[npt.NDArray[A
     """The values of one array; see :mod:`vmf.embeddings.labels`."""
     arrays = find_arrays(path)
     wanted = None if column is None else column.strip("/")
-    name = choose_array(path, arrays, wanted, "array", "--labels FILE:")
+    name = choose_array(path, arrays, wanted, "array", label_choice(path))
     with _zarr_errors(path):
         array = _open_array(path, name)
         is_text = array.dtype.kind in "TO"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from vmf.arrays.types import Vector
-from vmf.errors import DegenerateFitError
+from vmf.errors import Argument, DegenerateFitError, Note
 from vmf.estimation.concentration import Estimator, check_estimator_name, fit_concentration
 from vmf.estimation.intervals import (
     concentration_interval,
@@ -66,7 +66,7 @@ class FitResult:
         return mean_direction_interval(self.posterior_statistics, level)
 
     @cached_property
-    def caution(self) -> str | None:
+    def caution(self) -> Note | None:
         """One line when kappa lies outside its own 95 % interval, else None.
 
         That happens to estimators that do not allow for the mean direction being estimated too,
@@ -77,10 +77,11 @@ class FitResult:
         low, high = self.concentration_interval()
         if low <= self.concentration <= high:
             return None
-        return (
+        return Note(
             f"estimator {self.estimator!r} is biased for {self.statistics.effective_count:.6g} "
             f"rows in dimension {self.statistics.dimension}: kappa = {self.concentration:.6g} lies "
-            f"outside its 95 % interval ({low:.6g}, {high:.6g}); use estimator 'unbiased'"
+            f"outside its 95 % interval ({low:.6g}, {high:.6g}); use ",
+            Argument("estimator", "unbiased"),
         )
 
 
@@ -120,7 +121,8 @@ def fit(
     if used.one_minus_mean_resultant_length == 0:
         raise DegenerateFitError(
             ("there is only one row" if statistics.count == 1 else "all rows have one direction")
-            + " (R = 1): kappa would be infinite; add rows that differ, or use estimator 'map'"
+            + " (R = 1): kappa would be infinite; add rows that differ, or use ",
+            Argument("estimator", "map"),
         )
     kappa = fit_concentration(used, "mle" if estimator == "map" else estimator)
     return FitResult(used.mean_direction, kappa, statistics, estimator, prior)

@@ -22,8 +22,6 @@ from scipy.special import gammaln
 
 from vmf.arrays.types import FloatArray
 
-Codes = npt.NDArray[np.int8]
-
 EXPRESSIONS = ("mu 3", "mu 20", "U 4", "U 6", "U 9", "U 13", "fallback")
 FALLBACK = len(EXPRESSIONS) - 1
 
@@ -35,7 +33,7 @@ _ROTHWELL = 8  # the power that Rothwell's substitution leaves at the origin is 
 _CHUNK = 2048
 
 
-def expression(v: npt.ArrayLike, x: npt.ArrayLike) -> Codes:
+def expression(v: npt.ArrayLike, x: npt.ArrayLike) -> npt.NDArray[np.int8]:
     """Index into `EXPRESSIONS` of what the paper's table uses at each point; its first true row."""
     v, x = np.broadcast_arrays(np.asarray(v, np.float64), np.asarray(x, np.float64))
     with np.errstate(divide="ignore"):
@@ -48,7 +46,7 @@ def expression(v: npt.ArrayLike, x: npt.ArrayLike) -> Codes:
         ((x > 35.9074) & (v > 0.6)) | (v > 20.1534),
         ((x > 19.6931) & (v > 0.7)) | (v > 12.6964),
     ]
-    codes: Codes = np.select(rows, range(FALLBACK), FALLBACK).astype(np.int8)
+    codes: npt.NDArray[np.int8] = np.select(rows, range(FALLBACK), FALLBACK).astype(np.int8)
     return codes
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vmf.errors import FeatureError
+from vmf.errors import Argument, FeatureError
 from vmf.features.description import (
     Description,
     StrideOn,
@@ -250,7 +250,9 @@ def _torchvision_weights(backbone: str, weights: str, told: Mapping[str, Any]) -
         network = models.get_model(backbone, weights=entry, progress=False)
     except (URLError, OSError, RuntimeError) as error:
         raise FeatureError(
-            None, f"{entry} cannot be downloaded or read ({error}); give a file with --weights"
+            None,
+            f"{entry} cannot be downloaded or read ({error}); give a file: ",
+            Argument("weights", "FILE"),
         ) from error
     checksum = downloaded_file_sha256(entry)
     described = parse_description({**named_description(entry), **told}, None)

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from vmf.errors import FeatureError
+from vmf.errors import Argument, FeatureError, Part
 from vmf.features.backbones import place_stride, stride_placement
 
 if TYPE_CHECKING:
@@ -36,6 +36,12 @@ IMAGES = 32
 
 _LARGEST_LOG_RATIO = 5.0
 """Of the variance at the first normalisation: 0.7 is right, 9 and 12 are wrong ranges."""
+
+_WITHOUT_CHECK: tuple[Part, ...] = (
+    " (or leave this check out: ",
+    Argument("check", False),
+    ")",
+)
 
 _BETTER = 0.8
 """The other stride must fit this much better. Right and wrong are 0.27 and 0.42 off."""
@@ -78,7 +84,8 @@ def check_batch_statistics(backbone: Backbone, images: torch.Tensor) -> list[str
             None,
             f"{name}: the images as preprocessed have {torch.tensor(found[0]).exp():.3g} times"
             " another variance at the first batch normalisation than in training; correct 'input'"
-            " or 'std' in the description of the weights (or leave this check out: --no-check)",
+            " or 'std' in the description of the weights",
+            *_WITHOUT_CHECK,
         )
     checked = ["range"]
     stride_on = stride_placement(backbone.module)
@@ -94,8 +101,9 @@ def check_batch_statistics(backbone: Backbone, images: torch.Tensor) -> list[str
                 None,
                 f"{name}: the batch normalisations' variances fit a stride on the {other}"
                 f" convolution ({mean_of_other:.2f}) better than on the {stride_on} ({mean:.2f});"
-                f' write "stride_on": "{other}" into the description of the weights or give'
-                f" --stride-on {other} (or leave this check out: --no-check)",
+                f' write "stride_on": "{other}" into the description of the weights or give ',
+                Argument("facts['stride_on']", other),
+                *_WITHOUT_CHECK,
             )
         checked.append("stride")
     return checked

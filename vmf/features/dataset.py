@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vmf.errors import FeatureError
+from vmf.errors import FeatureError, parts_of
 from vmf.features.images import Pixels, digest
 
 
@@ -91,7 +91,8 @@ class DatasetImages:
         try:
             item = self._dataset[index]
         except Exception as error:
-            return FeatureError(None, f"{where} failed: {type(error).__name__}: {error}"), None
+            reason = (f"{where} failed: {type(error).__name__}: ", *parts_of(error))
+            return FeatureError(None, *reason), None
         image: Any = item
         label: Any = None
         if isinstance(item, (tuple, list)) and item:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from vmf.errors import FeatureError
+from vmf.errors import Argument, FeatureError, parts_of
 from vmf.features.device import Device, free_memory, is_out_of_memory
 from vmf.features.images import Images, stack
 
@@ -157,7 +157,8 @@ class Embedder:
             raise FeatureError(
                 None,
                 f"{self.backbone.name} cannot take images of {height} x {width} pixels:"
-                f" {type(error).__name__}: {error}",
+                f" {type(error).__name__}: ",
+                *parts_of(error),
             ) from error
 
     def map_of(self, images: npt.NDArray[np.uint8]) -> torch.Tensor:
@@ -172,8 +173,10 @@ class Embedder:
         pixels = self.geometry.crop if self.geometry else max(sides)
         return FeatureError(
             None,
-            f"there is no memory for one image of {pixels} pixels on {self.device.name}; choose a"
-            " smaller --size or another --device",
+            f"there is no memory for one image of {pixels} pixels on {self.device.name}; choose a smaller ",
+            Argument("size"),
+            " or another ",
+            Argument("device"),
         )
 
     def _run(self, pixels: torch.Tensor) -> torch.Tensor:
@@ -200,7 +203,8 @@ class Embedder:
                 raise FeatureError(
                     None,
                     f"{self.backbone.name} returns {rows.ndim - 1}-dimensional features, not maps;"
-                    " leave out --pool",
+                    " leave out ",
+                    Argument("pool"),
                 )
             rows = rows.mean((2, 3))
         return rows

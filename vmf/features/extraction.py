@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vmf.embeddings.labels import label_file, read_labels
-from vmf.errors import FeatureError, PathLike
+from vmf.errors import Argument, FeatureError, Part, PathLike
 from vmf.features.images import Images
 from vmf.features.journal import rows_kept
 from vmf.features.open_images import open_images
@@ -157,8 +157,8 @@ def extract(
     compiled : bool
         Compile the network with torch.compile.
     on_bad_images : {"error", "skip"}
-        An image that cannot be read stops everything, or gets a row of NaN that ``vmf fit
-        --on-bad-rows skip`` leaves out.
+        An image that cannot be read stops everything, or gets a row of NaN, which a fit leaves out
+        with ``on_bad_rows="skip"``.
     check : bool
         Compare the network with the fingerprint of its weights, or with the statistics in them;
         see `vmf.features.fingerprint` and `vmf.features.batch_statistics`.
@@ -275,11 +275,17 @@ def _compute(
         start, stop = unfinished.rows_of(batch)
         if loaded.bad and not skip:
             kept = rows_kept(unfinished.output)
+            going_on: tuple[Part, ...] = (
+                ", with ",
+                Argument("resume", True),
+                f" to keep the {kept} rows that are done",
+            )
             raise FeatureError(
                 None,
-                f"{loaded.bad[min(loaded.bad)]}; correct or remove it, or give such images a row of"
-                " NaN: --on-bad-images skip"
-                + (f", with --resume to keep the {kept} rows that are done" if kept else ""),
+                *loaded.bad[min(loaded.bad)].parts,
+                "; correct or remove it, or give such images a row of NaN: ",
+                Argument("on_bad_images", "skip"),
+                *(going_on if kept else ()),
             )
         rows = launched.wait()
         bad = np.array(sorted(loaded.bad), int)

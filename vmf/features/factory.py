@@ -10,7 +10,7 @@ from collections.abc import Callable
 from difflib import get_close_matches
 from typing import Any
 
-from vmf.errors import FeatureError
+from vmf.errors import FeatureError, parts_of
 
 _NAME = r"[A-Za-z_]\w*"
 _SPECIFICATION = re.compile(rf"{_NAME}(\.{_NAME})*:{_NAME}(\.{_NAME})*")
@@ -36,7 +36,7 @@ def call_factory(specification: str) -> Any:
         return factory()
     except Exception as error:
         raise FeatureError(
-            None, f"{specification}() failed: {type(error).__name__}: {error}"
+            None, f"{specification}() failed: {type(error).__name__}: ", *parts_of(error)
         ) from error
 
 
@@ -58,7 +58,7 @@ def _find(specification: str) -> Callable[[], Any]:
         ) from error
     except Exception as error:
         raise FeatureError(
-            None, f"importing {module_name} failed: {type(error).__name__}: {error}"
+            None, f"importing {module_name} failed: {type(error).__name__}: ", *parts_of(error)
         ) from error
     finally:
         if not searched:

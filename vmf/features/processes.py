@@ -16,17 +16,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from vmf.errors import FeatureError
+from vmf.errors import OtherProcessFailed
 
 _PATIENCE = timedelta(days=30)
 """The first process waits for the slowest, however long its share takes."""
-
-
-class OtherProcessFailed(FeatureError):
-    """Another process has failed and tells why."""
-
-    def __init__(self) -> None:
-        super().__init__(None, "another process of this extraction has failed")
 
 
 @dataclass(frozen=True)
@@ -52,7 +45,7 @@ class Processes:
             When one of them has left :meth:`failing_together` with an error.
         """
         if self._failures(False):
-            raise OtherProcessFailed
+            raise _other_failed()
 
     @contextmanager
     def failing_together(self) -> Iterator[None]:
@@ -64,7 +57,7 @@ class Processes:
         except Exception:
             # All fail alike for a missing file: one of them says so.
             if 0 in self._failures(True) and not self.is_first:
-                raise OtherProcessFailed from None
+                raise _other_failed() from None
             raise
 
     def total(self, number: int) -> int:
@@ -77,7 +70,7 @@ class Processes:
         """
         numbers = self._gather(number)
         if min(numbers) < 0:
-            raise OtherProcessFailed
+            raise _other_failed()
         return sum(numbers)
 
     def share(self, items: Sequence[int]) -> Sequence[int]:
@@ -122,3 +115,7 @@ def join_processes() -> Iterator[Processes]:
     finally:
         if begun:
             distributed.destroy_process_group()
+
+
+def _other_failed() -> OtherProcessFailed:
+    return OtherProcessFailed(None, "another process of this extraction has failed")

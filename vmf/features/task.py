@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from vmf.errors import FeatureError
+from vmf.errors import Argument, FeatureError
 from vmf.features.backbones import Backbone, batch_norm_epsilon, stride_placement
 from vmf.features.description import AS_GIVEN
 from vmf.features.device import Device
@@ -140,7 +140,8 @@ def _geometry(images: Images, backbone: Backbone, size: int | None) -> Geometry 
             raise FeatureError(
                 None,
                 "the size that the weights were trained for is not known; say how many pixels the"
-                " images are to have: --size",
+                " images are to have: ",
+                Argument("size"),
             )
         return described
     if described is None:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vmf.errors import FeatureError
+from vmf.errors import Argument, FeatureError
 from vmf.features.feature_file import FeatureFile
 from vmf.features.journal import (
     Done,
@@ -57,12 +57,18 @@ def refuse_existing(output: Path) -> None:
     if kept:
         raise FeatureError(
             output,
-            f"an unfinished extraction to it has {kept} rows; go on with --resume, or begin anew"
-            " with --overwrite",
+            f"an unfinished extraction to it has {kept} rows; go on with ",
+            Argument("resume", True),
+            ", or begin anew with ",
+            Argument("overwrite", True),
         )
     for path in (output, sidecar_path(output), labels_path(output), names_path(output)):
         if path.exists():
-            raise FeatureError(path, "exists; write to another file or replace it with --overwrite")
+            raise FeatureError(
+                path,
+                "exists; write to another file or replace it with ",
+                Argument("overwrite", True),
+            )
 
 
 class Unfinished:
@@ -234,7 +240,9 @@ class Unfinished:
         self._remove_further()
         self._file = FeatureFile(part, *self._shape())
         if not self._file.is_intact():
-            raise FeatureError(part, "is not what the journal beside it says; use --overwrite")
+            raise FeatureError(
+                part, "is not what the journal beside it says; use ", Argument("overwrite", True)
+            )
         for batch, done in list(self.done.items()):
             if self._file.crc(*self.rows_of(batch)) != done.crc:
                 journal.drop(batch)
@@ -243,7 +251,9 @@ class Unfinished:
     def _compare(self, other: Plan | None, verb: str) -> None:
         if other is None:
             raise FeatureError(
-                self.output, "exists, but not its sidecar; replace both with --overwrite"
+                self.output,
+                "exists, but not its sidecar; replace both with ",
+                Argument("overwrite", True),
             )
         changed = [
             f"{key} {_short(before)}, now {_short(now)}"
@@ -253,7 +263,8 @@ class Unfinished:
             raise FeatureError(
                 self.output,
                 f"{verb} with {'; '.join(changed[:3])}{'; ...' if len(changed) > 3 else ''}."
-                " Give the same settings, or begin anew with --overwrite",
+                " Give the same settings, or begin anew with ",
+                Argument("overwrite", True),
             )
 
     def _remove_further(self) -> None:

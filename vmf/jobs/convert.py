@@ -16,7 +16,7 @@ from vmf.embeddings.opening import Progress, open_files
 from vmf.embeddings.row_values import RowValues
 from vmf.embeddings.table_output import writable_extensions
 from vmf.embeddings.writing import NumberType, create_embeddings, int8_scale
-from vmf.errors import Argument, BadRowError, EmbeddingError, PathLike
+from vmf.errors import EmbeddingError, Note, PathLike, UnstorableError
 from vmf.jobs.usable_rows import UsableRows, used
 from vmf.output import check_output, claimed_outputs
 from vmf.passes import engine
@@ -39,7 +39,7 @@ class ConversionSummary:
     dtype: str
     largest_error: float
     skipped: int = 0
-    left_out: tuple[str, ...] = ()
+    left_out: tuple[Note, ...] = ()
 
 
 def convert_to_file(
@@ -211,17 +211,6 @@ def _check_finite(rows: FloatRows, first_row: int) -> None:
     if not finite.all():
         row, column = map(int, np.argwhere(~finite)[0])
         raise UnstorableError(first_row + row, column, f"the value is {rows[row, column]}")
-
-
-class UnstorableError(BadRowError):
-    """A row with a value that no integer stands for."""
-
-    cure = (
-        "no integer stands for it; correct the row, leave such rows out with ",
-        Argument("on_bad_rows", "skip"),
-        ", or write a floating-point ",
-        Argument("dtype"),
-    )
 
 
 def _blocks(

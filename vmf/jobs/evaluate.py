@@ -15,7 +15,7 @@ import numpy.typing as npt
 from vmf.arrays.rows import OnBadRows
 from vmf.embeddings.labels import label_file
 from vmf.embeddings.table_output import TABLE_EXTENSIONS, Column, open_table
-from vmf.errors import EmbeddingError
+from vmf.errors import EmbeddingError, PathLike
 from vmf.evaluation.evaluate import DEFAULT_KS, Progress, evaluate
 from vmf.evaluation.figures import draw
 from vmf.evaluation.report import html_report
@@ -24,7 +24,7 @@ from vmf.evaluation.row_store import RowStore
 from vmf.evaluation.thumbnails import open_thumbnails, thumbnails
 from vmf.jobs.labelled_rows import Rows, check_held_out, read_row_labels, read_rows
 from vmf.jobs.score_file import read_scores
-from vmf.output import PathLike, atomic_output, check_output
+from vmf.output import atomic_output, check_output
 from vmf.uncertainty.convention import Higher
 from vmf.uncertainty.registry import SCORES
 

@@ -145,7 +145,7 @@ def fit_to_file(
     if new_classes and update is None:
         raise EmbeddingError(
             None,
-            Argument("new_classes"),
+            Argument("new_classes", True),
             " needs the model to add to: ",
             Argument("update", "MODEL"),
         )

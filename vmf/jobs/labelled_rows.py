@@ -13,9 +13,8 @@ from vmf.arrays.rows import OnBadRows, unit_rows
 from vmf.embeddings.labels import Labels, read_labels
 from vmf.embeddings.opening import Progress, bad_row
 from vmf.embeddings.registry import open_embeddings
-from vmf.errors import BadRowError, EmbeddingError
+from vmf.errors import BadRowError, EmbeddingError, PathLike
 from vmf.evaluation.row_store import RowStore
-from vmf.output import PathLike
 
 
 @dataclass(frozen=True)

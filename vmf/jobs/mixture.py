@@ -15,7 +15,16 @@ from vmf.distribution.model import MODEL_EXTENSIONS, Model, save_model
 from vmf.embeddings.embedding_file import EmbeddingFile, FloatRows
 from vmf.embeddings.left_out import LeftOut
 from vmf.embeddings.opening import open_files
-from vmf.errors import Argument, DegenerateFitError, EmbeddingError, MemoryBudgetError, PathLike
+from vmf.errors import (
+    Argument,
+    DegenerateFitError,
+    EmbeddingError,
+    MemoryBudgetError,
+    Note,
+    PathLike,
+    parts_of,
+    renamed,
+)
 from vmf.estimation import Estimator
 from vmf.jobs.mixture_checkpoint import (
     MixtureCheckpoint,
@@ -38,6 +47,15 @@ if TYPE_CHECKING:
 PassProgress = Callable[[int, int, int], None]
 """Called with the number of the pass, from 0, and the rows of it done so far and in all."""
 
+_ARGUMENTS = {
+    "n_components": "components",
+    "max_iter": "iterations",
+    "tol": "tolerance",
+    "n_init": "starts",
+    "random_state": "seed",
+}
+"""Of `VMFMixture`, as they are called here."""
+
 _BATCH_COPIES = 8  # a batch, and what is of its size while it is assigned
 
 
@@ -53,7 +71,7 @@ class MixtureFit:
     converged : bool
     log_likelihood : float
         Mean over the rows, at the parameters before the last iteration (of the last batch).
-    notes : tuple of str
+    notes : tuple of Note
         What the fit warned of.
     """
 
@@ -61,7 +79,7 @@ class MixtureFit:
     iterations: int
     converged: bool
     log_likelihood: float
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
 
 
 def fit_mixture_to_file(
@@ -168,11 +186,11 @@ def fit_mixture_to_file(
                 _in_batches(mixture, files, batch, reading, runner, keeper, plan, report)
             model = as_model(mixture)
         except DegenerateFitError as error:
-            raise EmbeddingError(files[0].path, *error.parts) from error
+            raise EmbeddingError(files[0].path, *renamed(error.parts, _ARGUMENTS)) from error
         except ValueError as error:
             if isinstance(error, EmbeddingError):
                 raise
-            raise EmbeddingError(None, str(error)) from error
+            raise EmbeddingError(None, *renamed(parts_of(error), _ARGUMENTS)) from error
         model = replace(
             model,
             sources=tuple(file.path.name for file in files),
@@ -186,8 +204,15 @@ def fit_mixture_to_file(
         iterations=0 if batch else mixture.n_iter_,
         converged=batch is None and mixture.converged_,
         log_likelihood=mixture.lower_bound_,
-        notes=tuple(dict.fromkeys(str(one.message) for one in caught)),
+        notes=tuple(dict.fromkeys(map(_note, caught))),
     )
+
+
+def _note(warning: warnings.WarningMessage) -> Note:
+    """What a warning says, about the arguments of this module."""
+    found = warning.message.args[0] if isinstance(warning.message, Warning) else warning.message
+    parts = found.parts if isinstance(found, Note) else (str(warning.message),)
+    return Note(*renamed(parts, _ARGUMENTS))
 
 
 class _Report:

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from vmf.errors import PathLike
 from vmf.models.em import Standing, State
-from vmf.output import PathLike
 from vmf.passes.checkpoint import (
     Tensor,
     open_checkpoint,

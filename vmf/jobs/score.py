@@ -21,7 +21,7 @@ from vmf.embeddings.embedding_file import EmbeddingFile, FloatRows
 from vmf.embeddings.left_out import LeftOut
 from vmf.embeddings.opening import Progress, open_files
 from vmf.embeddings.table_output import TABLE_EXTENSIONS, Column, open_table
-from vmf.errors import EmbeddingError, PathLike
+from vmf.errors import EmbeddingError, Note, PathLike
 from vmf.output import check_output, claimed_outputs
 from vmf.passes import engine
 from vmf.passes.checkpoint import file_entry, reading_settings
@@ -50,7 +50,7 @@ class ScoreSummary:
     normalised: int
     mean_log_density: float
     mean_cosine: float
-    left_out: tuple[str, ...] = ()
+    left_out: tuple[Note, ...] = ()
 
 
 @dataclass(frozen=True)

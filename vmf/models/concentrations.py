@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from vmf.arrays.types import Matrix, Vector
-from vmf.errors import DegenerateFitError
+from vmf.errors import Argument, DegenerateFitError, parts_of
 from vmf.estimation import ConjugatePrior, Estimator, SufficientStatistics, fit_concentration
 from vmf.estimation.concentration import check_estimator_name
 from vmf.estimation.pooled import pooled_concentration
@@ -138,10 +138,13 @@ class Concentrations:
         try:
             pooled = pooled_concentration(statistics, self.estimator, self.prior)
         except ValueError as error:
-            raise DegenerateFitError(f"{error}; give the concentration, or more rows") from None
+            raise DegenerateFitError(
+                *parts_of(error), "; give the concentration, or more rows"
+            ) from None
         if not math.isfinite(pooled):
             raise DegenerateFitError(
                 "all rows that belong together have one direction (R = 1): kappa would be "
-                "infinite; use fewer components, rows that differ, or estimator 'map'"
+                "infinite; use fewer components, rows that differ, or ",
+                Argument("estimator", "map"),
             )
         return pooled

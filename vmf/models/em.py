@@ -16,10 +16,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vmf import special
 from vmf.arrays.blocks import DirectionRows
 from vmf.arrays.types import Matrix, Vector
-from vmf.distribution.components import Directions
+from vmf.distribution.components import Components, log_density
 from vmf.estimation import SufficientStatistics
 from vmf.models.concentrations import Concentrations
 from vmf.models.expectation import Assignment, Pass, Precision, expectation
@@ -58,11 +57,11 @@ class State:
     undetermined: list[int] = field(default_factory=list)
 
     @property
-    def directions(self) -> Directions:
+    def components(self) -> Components:
         """The parameters as components weighted by the mixture's weights."""
         with np.errstate(divide="ignore"):
             log_weights = np.log(self.weights)
-        return Directions(self.mean_directions, self.concentrations, log_weights)
+        return Components(self.mean_directions, self.concentrations, log_weights)
 
 
 @dataclass(frozen=True, eq=False)
@@ -233,8 +232,8 @@ class ExpectationMaximisation:
         offset = after.mean_directions[0] - one.mean_direction
         r = one.mean_resultant_length
         distance = one.one_minus_mean_resultant_length + 0.5 * r * float(offset @ offset)
-        peak = float(special.log_normalizer_e(float(one.dimension), kappa))
-        return replace(after, objectives=(peak - kappa * distance,), converged=True)
+        objective = float(log_density(one.dimension, kappa, distance))
+        return replace(after, objectives=(objective,), converged=True)
 
     def _all_in_one(self) -> tuple[DirectionRows, npt.NDArray[np.intp], int, Vector]:
         return self._rows, np.zeros(self._rows.count, np.intp), 1, self._sample_weight
@@ -251,7 +250,7 @@ class ExpectationMaximisation:
             found = expectation(
                 self._rows,
                 self._sample_weight,
-                state.directions,
+                state.components,
                 assignment,
                 self._precision,
                 uniforms,

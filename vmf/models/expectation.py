@@ -19,7 +19,7 @@ import numpy as np
 from vmf.arrays.blocks import Block, DirectionRows
 from vmf.arrays.libraries import cast, dtype_name, in_library_of, namespace, to_numpy
 from vmf.arrays.types import Matrix, Vector
-from vmf.distribution.components import Directions, one_minus_cosines
+from vmf.distribution.components import Components, one_minus_cosines
 from vmf.estimation.statistics import SufficientStatistics
 
 Assignment = Literal["soft", "hard", "stochastic"]
@@ -71,7 +71,7 @@ class Pass:
 def expectation(
     rows: DirectionRows,
     sample_weight: Vector,
-    directions: Directions,
+    components: Components,
     assignment: Assignment = "soft",
     precision: Precision = Precision(),
     uniforms: Vector | None = None,
@@ -83,7 +83,7 @@ def expectation(
     rows : DirectionRows
     sample_weight : (n,) float64
         How many rows each row stands for.
-    directions : Directions
+    components : Components
         Parameters of the K components.
     assignment : {"soft", "hard", "stochastic"}
         Responsibilities, the most probable component, or one drawn with them as probabilities.
@@ -94,12 +94,12 @@ def expectation(
         _sums,
         _added,
         (sample_weight, uniforms),
-        directions=directions,
+        components=components,
         assignment=assignment,
         precision=precision,
     )
     statistics = merged_statistics(
-        sums.weights, sums.weights2, sums.vectors, sums.dispersions, directions.mean_directions
+        sums.weights, sums.weights2, sums.vectors, sums.dispersions, components.mean_directions
     )
     objective = float(sample_weight @ sums.log_densities / sample_weight.sum())
     return Pass(statistics, sums.log_densities, objective)
@@ -132,18 +132,18 @@ def _sums(
     sample_weight: Vector,
     uniforms: Vector | None,
     *,
-    directions: Directions,
+    components: Components,
     assignment: Assignment,
     precision: Precision,
 ) -> _Sums:
-    count, dim = directions.mean_directions.shape
+    count, dim = components.mean_directions.shape
     wide = precision.wide or rows.own_dtype == "float64"
     plain = bool((sample_weight == 1).all())
     sums = np.zeros((count, dim))
     weights, weights2 = np.zeros(count), np.zeros(count)
     dispersions = np.zeros(count) if precision.differences else None
     log_densities = np.empty(rows.count)
-    of_block = _Joint(directions, precision.differences)
+    of_block = _Joint(components, precision.differences)
     for block in rows.blocks("float64" if wide else None):
         joint, distance = of_block(block)
         part = slice(block.start, block.start + joint.shape[0])
@@ -164,26 +164,25 @@ def _sums(
 class _Joint:
     """log(w_k f_k(x)) of the rows of a block, and 1 - cos where that is asked for."""
 
-    def __init__(self, directions: Directions, differences: bool) -> None:
-        self._directions = directions
+    def __init__(self, components: Components, differences: bool) -> None:
+        self._components = components
         self._differences = differences
         self._scaled: Any = None
         self._constants: Any = None
 
     def __call__(self, block: Block) -> tuple[Any, Any]:
         """Return them, (rows, K) float64 each; an array of its own, that may be written to."""
-        directions = self._directions
+        components = self._components
         if self._differences:
-            means, kappas = directions.mean_directions, directions.concentrations
+            means = components.mean_directions
             device_means = in_library_of(means, block.inverse_norms)
             distance = one_minus_cosines(block, means, device_means, range(len(means)))
-            peaks = in_library_of(directions.log_weights + directions.log_peaks, distance)
-            return peaks - in_library_of(kappas, distance) * distance, distance
+            return components.log_joint(distance), distance
         if self._scaled is None or self._scaled.dtype != block.array.dtype:
-            kappas = directions.concentrations
-            scaled = directions.mean_directions * kappas[:, np.newaxis]
+            kappas = components.concentrations
+            scaled = components.mean_directions * kappas[:, np.newaxis]
             self._scaled = cast(in_library_of(scaled, block.inverse_norms), dtype_name(block.array))
-            constants = directions.log_weights + (directions.log_peaks - kappas)
+            constants = components.log_weights + (components.log_peaks - kappas)
             self._constants = in_library_of(constants, block.inverse_norms)
         joint = block.dot(self._scaled)
         joint += self._constants

@@ -13,7 +13,7 @@ from vmf.arrays.libraries import dtype_name, is_dask, namespace, to_numpy
 from vmf.arrays.rows import as_weights
 from vmf.arrays.types import Vector
 from vmf.embeddings.embedding_file import EmbeddingFile
-from vmf.errors import DegenerateFitError
+from vmf.errors import Argument, DegenerateFitError
 from vmf.models.concentrations import Concentrations
 from vmf.passes.file_rows import FileRows
 
@@ -119,5 +119,6 @@ def enough_rows(weights: Vector, concentrations: Concentrations) -> None:
     if np.count_nonzero(weights) == 1:
         raise DegenerateFitError(
             "X has n_samples = 1 row that counts, which says nothing about the concentration; "
-            "give more rows, the concentration, or estimator 'map'"
+            "give more rows, the concentration, or ",
+            Argument("estimator", "map"),
         )

@@ -27,6 +27,7 @@ from vmf.arrays.libraries import in_library_of
 from vmf.arrays.types import Matrix, Vector
 from vmf.distribution import VonMisesFisher, sampling
 from vmf.distribution.components import plug_in_densities
+from vmf.errors import Argument, DegenerateFitError, Note
 from vmf.estimation import ConjugatePrior, Estimator, SufficientStatistics
 from vmf.models.concentrations import Concentrations
 from vmf.models.em import (
@@ -321,9 +322,10 @@ class VMFMixture(DensityMixin, DirectionModel):
             enough_rows(weights, settings.concentrations)
             used = int(np.count_nonzero(weights))
             if used < settings.count:
-                raise ValueError(
-                    f"n_components is {settings.count}, but X has n_samples = {used} rows that "
-                    "count; a component needs one row or more"
+                raise DegenerateFitError(
+                    Argument("n_components"),
+                    f" is {settings.count}, but X has n_samples = {used} rows that count; a"
+                    " component needs one row or more",
                 )
         return ExpectationMaximisation(
             rows, weights, settings, check_random_state(self.random_state)
@@ -393,9 +395,16 @@ class VMFMixture(DensityMixin, DirectionModel):
         self.n_reseeded_ = state.moved
 
     def _warn(self, state: State) -> None:
-        said = []
+        said: list[str] = []
         if not state.converged:
-            said.append(f"EM did not converge in {self.n_iter_} iterations; raise max_iter or tol")
+            said.append(
+                Note(
+                    f"EM did not converge in {self.n_iter_} iterations; raise ",
+                    Argument("max_iter"),
+                    " or ",
+                    Argument("tol"),
+                )
+            )
         if state.moved:
             said.append(
                 f"components without rows were moved to other rows {state.moved} times; "
@@ -405,7 +414,7 @@ class VMFMixture(DensityMixin, DirectionModel):
             said.append(
                 f"the rows of {len(state.undetermined)} of {len(state.weights)} components do not "
                 "determine their concentration (none, one, or equal rows): they have the pooled "
-                "one; fewer components, or concentration='tied', avoid that"
+                "one; fewer components, or VMFMixture(concentration='tied'), avoid that"
             )
         for text in said:
             warnings.warn(text, ConvergenceWarning, stacklevel=3)

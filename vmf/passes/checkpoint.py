@@ -21,9 +21,9 @@ import numpy.typing as npt
 from vmf.arrays.rows import OnBadRows
 from vmf.distribution.tensor_file import tensor_bytes
 from vmf.embeddings.embedding_file import EmbeddingFile
-from vmf.errors import EmbeddingError
+from vmf.errors import EmbeddingError, Note, PathLike
 from vmf.estimation.statistics import SufficientStatistics
-from vmf.output import PathLike, atomic_output
+from vmf.output import atomic_output
 from vmf.passes.engine import Reading
 
 _FORMAT = "vmf-checkpoint"
@@ -45,14 +45,14 @@ class Checkpoint:
         Rows read so far, over all files in their order.
     statistics : tuple of SufficientStatistics
         Of these rows, one a class in the order of the plan.
-    damaged : mapping of int to str
+    damaged : mapping of int to Note
         Positions of files that were left out, and why.
     """
 
     plan: Mapping[str, Any]
     rows: int
     statistics: tuple[SufficientStatistics, ...]
-    damaged: Mapping[int, str] = field(default_factory=dict)
+    damaged: Mapping[int, Note] = field(default_factory=dict)
 
     @property
     def progress(self) -> str:
@@ -66,7 +66,7 @@ def save_checkpoint(checkpoint: Checkpoint, path: PathLike) -> None:
     state = {
         "plan": checkpoint.plan,
         "rows": checkpoint.rows,
-        "damaged": [[position, line] for position, line in checkpoint.damaged.items()],
+        "damaged": [[position, line.as_json()] for position, line in checkpoint.damaged.items()],
     }
     write_checkpoint(path, _FORMAT, tensors, state)
 
@@ -84,7 +84,7 @@ def load_checkpoint(path: PathLike) -> Checkpoint:
         plan, rows = state["plan"], state["rows"]
         if type(rows) is not int or rows < 0 or not all("name" in one for one in plan["files"]):
             raise ValueError("its plan or its number of rows is none")
-        damaged = {int(position): str(line) for position, line in state["damaged"]}
+        damaged = {int(position): Note.from_json(line) for position, line in state["damaged"]}
         return Checkpoint(plan, rows, statistics, damaged)
 
 

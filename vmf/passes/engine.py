@@ -27,7 +27,7 @@ from vmf.arrays.rows import OnBadRows
 from vmf.embeddings.embedding_file import DEFAULT_CHUNK_BYTES, EmbeddingFile, FloatRows
 from vmf.embeddings.left_out import LeftOut, OnBadFiles
 from vmf.embeddings.opening import Progress
-from vmf.errors import EmbeddingError
+from vmf.errors import EmbeddingError, Note
 
 Found = TypeVar("Found")
 Column = npt.NDArray[Any] | None
@@ -136,7 +136,7 @@ class Part(NamedTuple, Generic[Found]):
 
     where: Range
     found: Found | None
-    damage: str = ""
+    damage: Note | None = None
 
 
 class Runner(Protocol):
@@ -195,7 +195,7 @@ class Step(Generic[Found]):
     rows: int
     count: int
     found: Found | None
-    damaged: dict[int, str] = field(default_factory=dict)
+    damaged: dict[int, Note] = field(default_factory=dict)
 
 
 def run(

@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeVar, cast
 from vmf.embeddings.embedding_file import EmbeddingFile, FloatRows
 from vmf.embeddings.opening import bad_row
 from vmf.embeddings.places import RemoteFile
-from vmf.errors import BadRowError, EmbeddingError, MemoryBudgetError
+from vmf.errors import BadRowError, EmbeddingError, MemoryBudgetError, Note
 from vmf.passes.engine import Column, Found, Part, Range, Reading, Task
 from vmf.passes.memory_budget import MemoryBudget
 
@@ -64,7 +64,7 @@ class Here:
                 if isinstance(rows, EmbeddingError):
                     if reading.on_bad_files == "error" or isinstance(rows, MemoryBudgetError):
                         raise rows
-                    yield Part(Range(position, start, None), None, str(rows))
+                    yield Part(Range(position, start, None), None, Note(*rows.parts))
                     done += files[position].rows - start
                     continue
                 after = done + len(rows)

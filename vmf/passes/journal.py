@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from vmf.errors import Argument, EmbeddingError, PathLike
+from vmf.errors import Argument, EmbeddingError, Note, PathLike
 from vmf.passes.checkpoint import differences
 
 _LONGEST_PLAN = 1 << 26
@@ -56,7 +56,7 @@ class RowJournal:
     ----------
     rows : int
         How many it holds.
-    damaged : dict of int to str
+    damaged : dict of int to Note
         Positions of files that were left out, and why.
     record : numpy.dtype
 
@@ -78,7 +78,7 @@ class RowJournal:
     ) -> None:
         self.path = Path(path)
         self.rows = 0
-        self.damaged: dict[int, str] = {}
+        self.damaged: dict[int, Note] = {}
         self._kind = kind
         self._command = command
         self.record = record
@@ -106,11 +106,13 @@ class RowJournal:
                 self._end = stream.tell()
                 yield entry
 
-    def append(self, entry: Entry, damaged: Mapping[int, str]) -> None:
+    def append(self, entry: Entry, damaged: Mapping[int, Note]) -> None:
         """Write the records of the next rows; files that are newly `damaged` are noted with them."""
         news = {p: line for p, line in damaged.items() if p not in self.damaged}
         self.damaged.update(news)
-        text = json.dumps([[p, line] for p, line in news.items()]).encode() if news else b""
+        text = (
+            json.dumps([[p, line.as_json()] for p, line in news.items()]).encode() if news else b""
+        )
         body = text + np.ascontiguousarray(entry.records, self.record).tobytes()
         head = _HEAD.pack(len(entry.records), entry.number, len(text), zlib.crc32(body))
         self._write(head + body)
@@ -154,7 +156,7 @@ class RowJournal:
             raise EmbeddingError(
                 self.path,
                 "holds what a run that was not finished has done; go on with ",
-                Argument("resume"),
+                Argument("resume", True),
                 ", or remove it",
             )
         changed = differences(before, json.loads(json.dumps(plan)))
@@ -166,7 +168,7 @@ class RowJournal:
             )
 
 
-def _read_block(stream: BinaryIO, record: np.dtype[Any]) -> tuple[Entry, dict[int, str]] | None:
+def _read_block(stream: BinaryIO, record: np.dtype[Any]) -> tuple[Entry, dict[int, Note]] | None:
     """The next block; None at the end and for one that is not whole."""
     head = stream.read(_HEAD.size)
     if len(head) < _HEAD.size:
@@ -180,4 +182,4 @@ def _read_block(stream: BinaryIO, record: np.dtype[Any]) -> tuple[Entry, dict[in
         return None
     news = json.loads(body[:text_bytes]) if text_bytes else []
     records = np.frombuffer(body, record, offset=text_bytes)
-    return Entry(records, number), {int(p): str(line) for p, line in news}
+    return Entry(records, number), {int(p): Note.from_json(line) for p, line in news}

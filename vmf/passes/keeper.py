@@ -66,7 +66,7 @@ class Keeper(Generic[State]):
             raise EmbeddingError(
                 path,
                 f"holds {self._before.progress} of a run that was not finished; go on with ",
-                Argument("resume"),
+                Argument("resume", True),
                 ", or remove it",
             )
 
@@ -105,7 +105,7 @@ class Keeper(Generic[State]):
 
 def say_how_to_go_on(progress: str, path: Path, error: BaseException) -> None:
     """Raise an error that says that `progress` is kept and how to go on, where that helps."""
-    how: tuple[Part, ...] = (Argument("resume"), " goes on from there")
+    how: tuple[Part, ...] = (Argument("resume", True), " goes on from there")
     if isinstance(error, ClusterError):
         raise ClusterError(
             *error.parts, f"; {progress} are kept in {path}, and the same command with ", *how
@@ -123,7 +123,7 @@ def check_checkpoint(checkpoint: PathLike | None, resume: bool, others: Iterable
     elif resume:
         raise EmbeddingError(
             None,
-            Argument("resume"),
+            Argument("resume", True),
             " needs the file to go on from: ",
             Argument("checkpoint", "FILE"),
         )

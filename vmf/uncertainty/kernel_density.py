@@ -10,7 +10,7 @@ import numpy.typing as npt
 from vmf import special
 from vmf.arrays.rows import as_rows
 from vmf.arrays.types import Rows, Vector
-from vmf.distribution.components import log_sum_exp
+from vmf.distribution.components import log_peak, log_sum_exp
 from vmf.estimation.root import find_root
 from vmf.uncertainty.class_model import unit_blocks
 from vmf.uncertainty.convention import Higher, orient
@@ -96,7 +96,7 @@ class VMFKernelDensity:
         result = np.empty(len(rows))
         for part, directions in unit_blocks(rows):
             result[part] = self._log_mean_kernel(directions, kappa)
-        at_mode = float(special.log_normalizer_e(float(dimension), kappa))
+        at_mode = float(log_peak(dimension, kappa))
         return orient(at_mode + result - math.log(count), "certain", higher)
 
     def _log_mean_kernel(self, directions: Vector, kappa: float) -> Vector:

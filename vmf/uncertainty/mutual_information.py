@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from vmf import special
 from vmf.arrays.types import Vector
-from vmf.distribution.components import log_sum_exp
+from vmf.distribution.components import log_peak, log_sum_exp
 from vmf.distribution.sampling import sample_one_minus_cosine
 from vmf.uncertainty.class_model import (
     ClassModel,
@@ -74,7 +73,7 @@ def mutual_information(
     kappa = np.asarray(model.concentrations_, np.float64)
     dimension = int(np.shape(model.mean_directions_)[1])
     # log of pi_k C_p(kappa_k) exp(kappa_k): what is left at cosine 1.
-    at_mean = log_weights(model) + special.log_normalizer_e(float(dimension), kappa)
+    at_mean = log_weights(model) + log_peak(dimension, kappa)
     away, sideways = _draw_cosines(dimension, beta, draws, np.random.default_rng(rng))
     distance = one_minus_cosines(model, X)
     result = np.empty(len(distance))

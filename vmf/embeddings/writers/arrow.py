@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vmf.embeddings.table_output import Chunk, Column, TableLayout, TableWriter
-from vmf.errors import EmbeddingError
-from vmf.output import PathLike
+from vmf.errors import EmbeddingError, PathLike
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vmf.embeddings.table_output import Chunk, Column, TableLayout, TableWriter
-from vmf.errors import EmbeddingError
-from vmf.output import PathLike
+from vmf.errors import EmbeddingError, PathLike
 
 
 class _Hdf5Writer:

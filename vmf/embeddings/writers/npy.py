@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from vmf.embeddings.table_output import Chunk, TableLayout, TableWriter
-from vmf.output import PathLike
+from vmf.errors import PathLike
 
 
 class _NpyWriter:

@@ -14,7 +14,7 @@ import numpy as np
 
 from vmf.embeddings.table_output import Chunk, Column, TableLayout, TableWriter
 from vmf.embeddings.writers.npy import write_header
-from vmf.output import PathLike
+from vmf.errors import PathLike
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same rows give the same bytes
 

@@ -22,8 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from vmf.embeddings.table_output import Chunk, Column, TableLayout, TableWriter
-from vmf.errors import EmbeddingError
-from vmf.output import PathLike
+from vmf.errors import EmbeddingError, PathLike
 
 _STORAGES = {
     "f8": "DoubleStorage", "f4": "FloatStorage", "f2": "HalfStorage", "i8": "LongStorage",

@@ -11,7 +11,7 @@ from typing import Any
 
 from vmf.embeddings.table_output import Column, TableLayout, TableWriter
 from vmf.embeddings.writers.placed import PlacedWriter, write_at
-from vmf.output import PathLike
+from vmf.errors import PathLike
 
 _KINDS = {"f": "F", "i": "I", "u": "U", "b": "BOOL"}
 

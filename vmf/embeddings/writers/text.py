@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from vmf.embeddings.table_output import Chunk, TableLayout, TableWriter
-from vmf.errors import EmbeddingError
-from vmf.output import PathLike
+from vmf.errors import EmbeddingError, PathLike
 
 _GZIP_LEVEL = 1
 """Digits of floating-point numbers shrink by half at any level; higher ones only take longer."""

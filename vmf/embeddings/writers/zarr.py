@@ -12,8 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vmf.embeddings.table_output import Chunk, Column, TableLayout, TableWriter
-from vmf.errors import EmbeddingError
-from vmf.output import PathLike
+from vmf.errors import EmbeddingError, PathLike
 
 _CHUNK_BYTES = 8 << 20
 
