@@ -66,12 +66,23 @@ def check_output(
         raise EmbeddingError(path, f"has {ending}; the output is one of {', '.join(allowed)}")
 
 
+def part_path(path: Path) -> Path:
+    """Where an output is, under a hidden name, that is made in several runs."""
+    return path.with_name(f".{path.name}.part")
+
+
 @contextmanager
-def atomic_output(path: PathLike) -> Iterator[Path]:
+def atomic_output(path: PathLike, *, temporary: Path | None = None) -> Iterator[Path]:
     """Give a temporary name in the same folder and rename it to ``path`` at the end.
 
     The data are flushed to the disk before the rename. When the block raises (an interrupt too),
     the temporary file is removed and whatever stood at ``path`` stays as it was.
+
+    Parameters
+    ----------
+    temporary : Path, optional
+        The name, by default one that nothing has. A file that is there is overwritten: what a kill
+        left, in a run that keeps others off by a lock of its own.
 
     Raises
     ------
@@ -79,13 +90,17 @@ def atomic_output(path: PathLike) -> Iterator[Path]:
         When the disk is full or the folder vanishes.
     """
     target = Path(os.path.realpath(path))
-    temporary = target.with_name(f".{target.name}.{os.urandom(4).hex()}.part")
+    own = temporary is None
+    if temporary is None:
+        temporary = target.with_name(f".{target.name}.{os.urandom(4).hex()}.part")
     try:
         # O_EXCL: never a file, or a link, that somebody else put there.
-        os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+        exclusive = os.O_EXCL if own else os.O_TRUNC
+        os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | exclusive, 0o666))
         yield temporary
         with open(temporary, "rb+") as stream:
             os.fsync(stream.fileno())
+        _keep_mode(target, temporary)
         os.replace(temporary, target)
     except BaseException:
         with suppress(OSError):
@@ -112,6 +127,7 @@ def atomic_folder(path: PathLike) -> Iterator[Path]:
                 with open(os.path.join(folder, name), "rb+") as stream:
                     os.fsync(stream.fileno())
             _sync_folder(Path(folder))
+        _keep_mode(target, temporary)
         if target.exists():
             os.replace(target, aside)
         os.replace(temporary, target)
@@ -122,6 +138,12 @@ def atomic_folder(path: PathLike) -> Iterator[Path]:
         raise
     _sync_folder(target.parent)
     shutil.rmtree(aside, ignore_errors=True)
+
+
+def _keep_mode(target: Path, temporary: Path) -> None:
+    """Give an output the permissions of what it replaces."""
+    with suppress(OSError):
+        shutil.copymode(target, temporary)
 
 
 def _is_replaceable_folder(target: Path) -> bool:
@@ -179,23 +201,30 @@ def claimed_output(path: PathLike) -> Iterator[None]:
         os.close(descriptor)
 
 
+def try_lock(descriptor: int) -> bool:
+    """Whether this process has the lock of an open file now; it ends with the descriptor."""
+    if fcntl is None:
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 def _acquire(lock: Path, path: PathLike) -> int:
     while True:
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        try:
-            if fcntl is not None:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # A process that has just ended may have removed the file between the two calls.
-            if os.fstat(descriptor).st_ino == os.stat(lock).st_ino:
-                break
-        except BlockingIOError:
+        if not try_lock(descriptor):
             holder = _holder(descriptor)
             os.close(descriptor)
             raise EmbeddingError(
                 path, f"is being written by {holder}; wait until it has ended, or end it"
-            ) from None
-        except FileNotFoundError:
-            pass
+            )
+        with suppress(FileNotFoundError):
+            # A process that has just ended may have removed the file between the two calls.
+            if os.fstat(descriptor).st_ino == os.stat(lock).st_ino:
+                break
         os.close(descriptor)
     entry = {
         "process": os.getpid(),

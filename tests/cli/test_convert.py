@@ -53,7 +53,7 @@ def test_int8_says_how_far_it_is_off(folder, rows):
     rows[7, 1] = np.nan
     np.save(folder / "n.npy", rows)
     arguments[1], arguments[-1] = folder / "n.npy", folder / "j.safetensors"
-    folder.refused("row 7, column 1: the value is nan, which no integer stands for", *arguments)
+    folder.refused("row 7, column 1: the value is nan; no integer stands for it", *arguments)
     folder.run(*arguments[:2], "-o", folder / "n.npz")
     np.testing.assert_array_equal(read(folder / "n.npz"), rows)
 

@@ -155,7 +155,7 @@ def test_a_terminal_gets_a_progress_bar_and_a_pipe_none(folder, monkeypatch):
     np.save(folder / "x.npy", np.tile(rows, (100, 1)))
     slow = (
         "import vmf.cli.progress as p, time, sys\np._DELAY_SECONDS = 0\n"
-        "from vmf.embeddings import fitting\nfitting.DEFAULT_CHUNK_BYTES = 1000\n"
+        "from vmf.passes.engine import Reading\nReading.chunk_bytes_for = lambda self, task: 1000\n"
         "from vmf.cli import app\napp(sys.argv[1:], prog_name='vmf')\n"
     )
     arguments = ["fit", str(folder / "x.npy"), "-o", str(folder / "n.safetensors")]

@@ -188,7 +188,7 @@ def test_a_scheduler_that_dies_leaves_a_checkpoint_to_go_on_from(folder, files, 
     assert 2000 < kept < 6000
     assert str(error.value) == (
         f"the scheduler tcp://127.0.0.1:{port} is gone, or cannot be reached any more; see to it"
-        f" and begin again; {kept} rows are kept in {keep}, and the same command with resume goes on"
+        f" and begin again; {kept} rows are kept in {keep}, and the same command with resume=True goes on"
         " from there"
     )
     # What one cluster has begun a single process ends.
@@ -218,7 +218,7 @@ def test_a_scheduler_that_is_not_there_is_one_line(monkeypatch):
     refuse(ClusterError, r"^the scheduler tcp://127\.0\.0\.1:1 cannot be rea", "tcp://127.0.0.1:1")
     refuse(EmbeddingError, "'nonsense' is no address of a scheduler, as tcp:", "nonsense")
     refuse(ClusterError, "cannot be reached", "gopher://here:70")
-    refuse(EmbeddingError, "give one of them", "tcp://127.0.0.1:1", 2)
+    refuse(EmbeddingError, "give one of address", "tcp://127.0.0.1:1", 2)
     refuse(EmbeddingError, "--workers is 0; it must be at least 1", None, 0)
 
 

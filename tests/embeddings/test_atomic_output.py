@@ -5,7 +5,7 @@ import os
 import pytest
 
 from vmf.errors import EmbeddingError
-from vmf.output import atomic_output, check_output
+from vmf.output import atomic_folder, atomic_output, check_output
 
 
 def test_the_file_appears_when_the_block_ends(tmp_path):
@@ -34,6 +34,19 @@ def test_permissions_are_the_usual_ones(tmp_path):
         temporary.write_text("x")
     (tmp_path / "b").write_text("x")
     assert (tmp_path / "a").stat().st_mode == (tmp_path / "b").stat().st_mode
+
+
+@pytest.mark.parametrize("output", [atomic_output, atomic_folder])
+def test_what_is_replaced_keeps_its_permissions(tmp_path, output):
+    target = tmp_path / "x"
+    if output is atomic_folder:
+        target.mkdir(0o750)
+    else:
+        target.touch(0o640)
+    before = target.stat().st_mode
+    with output(target) as temporary:
+        assert temporary.exists()
+    assert target.stat().st_mode == before
 
 
 def test_a_link_is_followed_not_replaced(tmp_path):

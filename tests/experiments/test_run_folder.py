@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from vmf.errors import ExperimentError
+from vmf.errors import EmbeddingError, ExperimentError
 from vmf.experiments.run_folder import CONFIG, run_folder
 
 
@@ -69,14 +69,12 @@ def test_a_killed_run_leaves_nothing_that_looks_finished_and_the_next_one_clears
     with process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
-        # A run beside it, still going, is left alone.
-        fill(tmp_path / "run", "other")
-        assert len(names(tmp_path)) == 2
+        with pytest.raises(EmbeddingError, match=f"is being written by process {process.pid}"):
+            fill(tmp_path / "run", "other")
         process.send_signal(signal.SIGKILL)
-    (left,) = [name for name in names(tmp_path) if name != "run"]
-    assert left.startswith(".run.")
-    assert left.endswith(".unfinished")
-    fill(tmp_path / "run", "new", overwrite=True)
+    assert all(name.startswith(".run.") for name in names(tmp_path))
+    assert len(names(tmp_path)) == 2
+    fill(tmp_path / "run", "new")
     assert names(tmp_path) == ["run"]
     assert (tmp_path / "run" / CONFIG).read_text() == "new"
 

@@ -21,7 +21,8 @@ import torch
 from tests.features import tiny_networks
 from tests.features.extracting import PLAIN, Output
 from vmf.features import FeatureError, extract
-from vmf.features.journal import journal_path, part_path, rows_kept
+from vmf.features.journal import journal_path, rows_kept
+from vmf.output import part_path
 
 TINY = {"backbone": "tiny_networks:tiny", "facts": PLAIN, "batch_size": 3}
 

@@ -231,7 +231,7 @@ def test_a_checkpoint(job, folder, request, first, then):
         job.run([folder / "parts"], output, runner=runners[first], progress=stop, **how)
     assert kept.exists()
     assert not output.exists()
-    with pytest.raises(EmbeddingError, match="go on with resume, or remove it"):
+    with pytest.raises(EmbeddingError, match="go on with resume=True, or remove it"):
         job.run([folder / "parts"], output, runner=runners[then], **how)
     before = len(calls)
     job.run(
@@ -265,7 +265,7 @@ def test_another_run_is_refused(job, folder):
     with pytest.raises(EmbeddingError, match=r"belongs to another run \(bad rows"):
         job.run([folder / "parts"], output, reading=other, checkpoint=kept, resume=True)
     assert kept.read_bytes() == before
-    with pytest.raises(EmbeddingError, match="resume needs the file to go on from"):
+    with pytest.raises(EmbeddingError, match="resume=True needs the file to go on from"):
         job.run([folder / "parts"], output, resume=True)
     first = folder / "parts" / "0.npy"
     with pytest.raises(EmbeddingError, match="is also an input"):

@@ -83,7 +83,7 @@ def test_another_estimator_may_be_chosen(tmp_path, parts):
     merged = merge_to_file(models, tmp_path / "m.safetensors", estimator="unbiased")
     assert numbers(merged) == numbers(whole)
     with pytest.raises(
-        EmbeddingError, match=r"c\.safetensors.*'marginal', .*'unbiased'; .*--estimator"
+        EmbeddingError, match=r"c\.safetensors.*'marginal', .*'unbiased'; .*with estimator"
     ):
         merge_to_file(models, tmp_path / "m.safetensors")
 
@@ -100,7 +100,7 @@ def test_what_does_not_fit_is_refused(tmp_path, parts):
         merge_to_file([a, a], out)
     with pytest.raises(EmbeddingError, match="has classes; give the classes of the new rows"):
         fit_to_file([tmp_path / "a.npy"], out, update=c)
-    with pytest.raises(EmbeddingError, match="has no classes; leave out --labels"):
+    with pytest.raises(EmbeddingError, match="has no classes; leave out labels"):
         fit_to_file([tmp_path / "a.npy"], out, labels=[tmp_path / "a.labels.npy"], update=a)
     np.save(tmp_path / "narrow.npy", np.random.default_rng(0).standard_normal((50, 5)))
     fit_to_file([tmp_path / "narrow.npy"], tmp_path / "n.safetensors")
@@ -122,7 +122,7 @@ def test_classes_of_one_model_only_need_a_word(tmp_path, parts, rows):
         lambda **how: merge_to_file([c, tmp_path / "b.safetensors"], out, **how),
         lambda **how: fit_to_file([tmp_path / "birds.npy"], out, update=c, **new, **how),
     ):
-        with pytest.raises(EmbeddingError, match=r"same classes.*bird.*--new-classes"):
+        with pytest.raises(EmbeddingError, match=r"same classes.*bird.*new_classes=True"):
             merge()
         merged = merge(new_classes=True)
         assert merged.classes == ("10", "bird", "cat", "dog")

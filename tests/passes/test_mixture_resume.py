@@ -117,7 +117,7 @@ def test_another_fit_cannot_be_gone_on_with(folder):
     with pytest.raises(PassStopped):
         fit_mixture_to_file(files(folder), model, 4, checkpoint=kept, progress=stop_in(3), **HOW)
     before = kept.read_bytes()
-    with pytest.raises(EmbeddingError, match=r"holds \d iterations of a fit that was not finished"):
+    with pytest.raises(EmbeddingError, match=r"holds \d iterations of a run that was not finished"):
         fit_mixture_to_file(files(folder), model, 4, checkpoint=kept, **HOW)
     for message, changed in {
         "components 4, now 5": {"components": 5},

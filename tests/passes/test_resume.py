@@ -190,7 +190,7 @@ def test_a_bad_row_keeps_the_rows_before_it(folder):
 
 
 def test_resume_needs_a_checkpoint_that_is_no_input(folder):
-    with pytest.raises(EmbeddingError, match=r"resume needs .* checkpoint=FILE"):
+    with pytest.raises(EmbeddingError, match=r"resume=True needs .* checkpoint=FILE"):
         fit_to_file([folder / "a.npy"], folder / "m.safetensors", resume=True)
     with pytest.raises(EmbeddingError, match="is also an input"):
         fit_to_file([folder / "a.npy"], folder / "m.safetensors", checkpoint=folder / "a.npy")

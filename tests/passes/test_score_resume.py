@@ -87,7 +87,7 @@ def test_stopped_and_gone_on_with_it_is_the_same_table(folder, output):
         ):
             score(folder, model, output, stop_after(rows))
         assert not (folder / output).exists()
-    with pytest.raises(EmbeddingError, match="go on with resume, or remove it"):
+    with pytest.raises(EmbeddingError, match="go on with resume=True, or remove it"):
         score(folder, model, output, resume=False)
     assert score(folder, model, output) == whole
     assert (folder / output).read_bytes() == (folder / ("whole." + output)).read_bytes()
@@ -158,7 +158,7 @@ def test_nothing_scored_leaves_nothing(folder):
     with pytest.raises(EmbeddingError, match="row 0"):
         score(folder, model, "s.csv", reading=Reading(chunk_bytes=CHUNK_BYTES))
     assert not (folder / "c.ckpt").exists()
-    with pytest.raises(EmbeddingError, match="resume needs"):
+    with pytest.raises(EmbeddingError, match="resume=True needs"):
         score(folder, model, "s.csv", checkpoint=None)
 
 

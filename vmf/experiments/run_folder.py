@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vmf.errors import ExperimentError
+from vmf.output import atomic_folder, claimed_output
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
 
 CONFIG = "config.yaml"
 ENVIRONMENT = "environment.yaml"
-_UNFINISHED = ".unfinished"
 
 
 class RunFolder:
@@ -87,58 +85,13 @@ def check_target(target: Path, *, overwrite: bool) -> None:
 def run_folder(target: Path, *, overwrite: bool, say: Callable[[str], None]) -> Iterator[RunFolder]:
     """Give a folder to fill beside `target` and rename it to `target` when the block ends well.
 
-    When the block raises, an interrupt included, nothing of it is left. A process that is killed
-    leaves a folder whose name begins with a dot and ends in `.unfinished`; the next run for the
-    same target removes it.
+    When the block raises, an interrupt included, nothing of it is left. What a killed process leaves
+    is removed by the next run for the same target.
     """
     check_target(target, overwrite=overwrite)
     target.parent.mkdir(parents=True, exist_ok=True)
-    for left in target.parent.glob(f".{target.name}.*{_UNFINISHED}"):
-        if not _runs(left):
-            shutil.rmtree(left, ignore_errors=True)
-    path = target.with_name(f".{target.name}.{os.getpid()}{_UNFINISHED}")
-    path.mkdir()
-    try:
+    with claimed_output(target), atomic_folder(target) as path:
         yield RunFolder(path, say)
-        for file in path.iterdir():
-            _flush(file)
-        _replace(path, target)
-    except BaseException:
-        shutil.rmtree(path, ignore_errors=True)
-        raise
-
-
-def _runs(folder: Path) -> bool:
-    """Whether the process that fills this folder is still there."""
-    number = folder.name.removesuffix(_UNFINISHED).rpartition(".")[2]
-    try:
-        os.kill(int(number), 0)
-    except (ValueError, ProcessLookupError):
-        return False
-    except OSError:
-        return True
-    return True
-
-
-def _flush(file: Path) -> None:
-    with open(file, "rb+") as stream:
-        os.fsync(stream.fileno())
-
-
-def _replace(path: Path, target: Path) -> None:
-    """A folder cannot be renamed onto one with files in it: move that aside first."""
-    if not target.exists():
-        path.rename(target)
-        return
-    aside = target.with_name(f".{target.name}.{os.getpid()}.old")
-    target.rename(aside)
-    try:
-        path.rename(target)
-    except BaseException:
-        with suppress(OSError):
-            aside.rename(target)
-        raise
-    shutil.rmtree(aside, ignore_errors=True)
 
 
 def write_provenance(folder: RunFolder, config_yaml: str, environment: dict[str, Any]) -> None:

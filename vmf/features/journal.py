@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from vmf.errors import FeatureError
+from vmf.output import part_path, try_lock
 
 
 @dataclass(frozen=True)
@@ -116,15 +117,11 @@ class Journal:
         os.close(self._descriptor)
 
     def _lock(self) -> None:
-        import fcntl
-
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not try_lock(self._descriptor):
             self.close()
             raise FeatureError(
                 _output_of(self.path), "is being written by another run; wait for it or end it"
-            ) from None
+            )
 
     def _append(self, entry: Mapping[str, Any]) -> None:
         line = json.dumps(entry, separators=(",", ":")).encode() + b"\n"
@@ -140,11 +137,6 @@ class Journal:
         self.plan, self.done, good = _understand(data)
         if good < len(data):
             os.ftruncate(self._descriptor, good)
-
-
-def part_path(output: Path) -> Path:
-    """Where the features of an unfinished extraction are."""
-    return output.with_name(f".{output.name}.part")
 
 
 def journal_path(output: Path, rank: int = 0) -> Path:

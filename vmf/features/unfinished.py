@@ -20,10 +20,10 @@ from vmf.features.journal import (
     Journal,
     further_journals,
     journal_path,
-    part_path,
     read_plan,
     rows_kept,
 )
+from vmf.output import atomic_output, part_path
 
 Plan = Mapping[str, Any]
 
@@ -277,12 +277,8 @@ def _replace(path: Path, content: bytes) -> None:
 
     Under one name until then: what a kill leaves is overwritten when the extraction is resumed.
     """
-    temporary = part_path(path)
-    with open(temporary, "wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(temporary, path)
+    with atomic_output(path, temporary=part_path(path)) as temporary:
+        temporary.write_bytes(content)
 
 
 def differences(before: Plan, now: Plan, prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
