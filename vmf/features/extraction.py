@@ -126,7 +126,7 @@ def extract(
     Parameters
     ----------
     images : path-like, str or dataset
-        See :func:`vmf.features.images.open_images`.
+        See :func:`vmf.features.open_images.open_images`.
     output : path-like
         A ``.npy`` file.
     backbone, weights, description, facts
@@ -139,7 +139,7 @@ def extract(
         Average a map over its positions: 2048 dimensions from a ResNet50 at every size. Otherwise
         it is flattened, channel first.
     split, data_folder
-        See :func:`vmf.features.images.open_images`.
+        See :func:`vmf.features.open_images.open_images`.
     limit : int, optional
         Only the first so many images.
     labels : str, optional

@@ -1,7 +1,7 @@
 """The engine: one pass over the rows of files, whatever is computed of them and wherever that happens.
 
 A pass is a `Task`: what it finds in a block of rows, and how such findings are merged. A `Runner` runs
-it: this process (`vmf.passes.here.Here`) or the workers of a cluster (`vmf.cluster.Spread`). A `Reading`
+it: this process (`vmf.passes.here.Here`) or the workers of a cluster (`vmf.cluster.runner.Spread`). A `Reading`
 says how files are read. `run` gives what is found in the order of the rows, and `reduce` all of it
 merged; what a pass can do, every pass can do that goes through them.
 
