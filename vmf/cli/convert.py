@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict
 from enum import Enum
 from pathlib import Path
@@ -10,22 +9,8 @@ from typing import Annotated
 
 import typer
 
-from vmf.cli.options import (
-    FORMATS,
-    PLACES,
-    WRITTEN,
-    BadFiles,
-    BadFilesPolicy,
-    Cluster,
-    Column,
-    Json,
-    Memory,
-    Quiet,
-    Resume,
-    Scale,
-    Workers,
-    reading,
-)
+from vmf.cli.options import FORMATS, PLACES, WRITTEN
+from vmf.cli.pass_options import PassOptions, with_pass_options
 
 
 class NumberType(str, Enum):
@@ -46,6 +31,12 @@ class BadRows(str, Enum):
     skip = "skip"
 
 
+@with_pass_options(
+    bad_rows="Rows with NaN or infinity and zero rows: write them as they are, stop with an error, or leave them out,"
+    " which reads FILE twice.",
+    checkpoint="Keep the rows here until the output is complete; as large as they are.",
+    policies=BadRows,
+)
 def convert(
     files: Annotated[
         list[str],
@@ -75,29 +66,8 @@ def convert(
             metavar="FILE[:COLUMN]", help="One label a row, for a column label in the output."
         ),
     ] = None,
-    column: Column = None,
-    scale: Scale = None,
-    on_bad_rows: Annotated[
-        BadRows,
-        typer.Option(
-            help="Rows with NaN or infinity and zero rows: write them as they are, stop with an"
-            " error, or leave them out, which reads FILE twice."
-        ),
-    ] = BadRows.keep,
-    on_bad_files: BadFiles = BadFilesPolicy.error,
-    checkpoint: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Keep the rows here until the output is complete; as large as they are.",
-        ),
-    ] = None,
-    resume: Resume = False,
-    memory: Memory = None,
-    cluster: Cluster = None,
-    workers: Workers = None,
-    json: Json = False,
-    quiet: Quiet = False,
+    *,
+    given: PassOptions,
 ) -> None:
     """Write embeddings in another format, or several files as one, in the order of the rows.
 
@@ -110,34 +80,22 @@ def convert(
         vmf convert s3://bucket/parts/ --ids s3://bucket/parts/:id -o all.h5
         vmf convert features.npy --dtype int8 -o small.safetensors
     """
-    from vmf.cli.progress import progress_bar, stored_bytes
-    from vmf.cli.report import print_fields, print_json
-    from vmf.cluster import open_runner
+    from vmf.cli.report import name_of, print_fields, print_json
     from vmf.errors import Note
     from vmf.jobs.convert import convert_to_file
 
-    with (
-        open_runner(cluster, workers) as runner,
-        progress_bar("converting", wanted=not quiet, size=stored_bytes(files)) as progress,
-    ):
+    with given.running("converting", files) as how:
         done = convert_to_file(
             files,
             output,
             dtype=None if dtype is None else dtype.value,
             ids=ids,
             labels=labels,
-            reading=reading(column, scale, on_bad_rows, on_bad_files, memory),
-            runner=runner,
-            checkpoint=checkpoint,
-            resume=resume,
-            progress=progress,
+            **how,
         )
-    if json:
+    if given.json:
         print_json({"file": str(output), **asdict(done)})
-    elif not quiet:
-        source = (
-            os.path.basename(files[0].rstrip("/")) if len(files) == 1 else f"{len(files)} files"
-        )
+    elif not given.quiet:
         fields = [
             ("rows", str(done.rows)),
             ("dimension", str(done.dimension)),
@@ -148,7 +106,7 @@ def convert(
         if done.skipped:
             fields.append(("rows left out", str(done.skipped)))
         print_fields(
-            f"{source} -> {output}",
+            f"{name_of(files)} -> {output}",
             fields,
             [Note("left out: ", *line.parts) for line in done.left_out],
         )

@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from vmf.cli.options import (
-    FORMATS,
-    PLACES,
-    BadFiles,
-    BadFilesPolicy,
-    BadRows,
-    Cluster,
-    Column,
-    Json,
-    Memory,
-    Quiet,
-    Resume,
-    Scale,
-    Workers,
-    reading,
-)
+from vmf.cli.options import FORMATS, PLACES
+from vmf.cli.pass_options import PassOptions, with_pass_options
 
 
 class Estimator(str, Enum):
@@ -36,6 +21,10 @@ class Estimator(str, Enum):
     map = "map"
 
 
+@with_pass_options(
+    bad_rows="Rows with NaN or infinity and zero rows: stop with an error, or leave them out and report how many.",
+    checkpoint="Keep here what has been done, every half minute and when the fit is ended.",
+)
 def fit(
     files: Annotated[
         list[str],
@@ -77,29 +66,8 @@ def fit(
     new_classes: Annotated[
         bool, typer.Option("--new-classes", help="With --update: allow labels new to the model.")
     ] = False,
-    checkpoint: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Keep here what has been done, every half minute and when the fit is ended.",
-        ),
-    ] = None,
-    resume: Resume = False,
-    column: Column = None,
-    scale: Scale = None,
-    on_bad_rows: Annotated[
-        BadRows,
-        typer.Option(
-            help="Rows with NaN or infinity and zero rows: stop with an error, or leave them out"
-            " and report how many.",
-        ),
-    ] = BadRows.error,
-    on_bad_files: BadFiles = BadFilesPolicy.error,
-    memory: Memory = None,
-    cluster: Cluster = None,
-    workers: Workers = None,
-    json: Json = False,
-    quiet: Quiet = False,
+    *,
+    given: PassOptions,
 ) -> None:
     """Fit a von Mises-Fisher distribution to embeddings.
 
@@ -117,31 +85,22 @@ def fit(
         vmf fit /shared/part-*.npy -o model.safetensors --cluster tcp://scheduler:8786
         vmf fit table.csv --column '2:130' --on-bad-rows skip --json -o model.safetensors
     """
-    from vmf.cli.progress import progress_bar, stored_bytes
-    from vmf.cluster import open_runner
     from vmf.jobs.fit import already_read, fit_to_file
 
     read_before = already_read(update, files) if update else []
-    with (
-        open_runner(cluster, workers) as runner,
-        progress_bar("fitting", wanted=not quiet, size=stored_bytes(files)) as progress,
-    ):
+    with given.running("fitting", files) as how:
         model = fit_to_file(
             files,
             output,
             labels=labels or (),
             estimator=estimator.value if estimator else None,
-            reading=reading(column, scale, on_bad_rows, on_bad_files, memory),
             update=update,
             new_classes=new_classes,
-            checkpoint=checkpoint,
-            resume=resume,
-            progress=progress,
-            runner=runner,
+            **how,
         )
-    if quiet and not json:
+    if given.quiet and not given.json:
         return
-    from vmf.cli.report import LEVEL, model_as_json, print_json, print_model
+    from vmf.cli.report import LEVEL, model_as_json, name_of, print_json, print_model
     from vmf.distribution.summary import cautions, summarize
 
     summary = summarize(model, LEVEL)
@@ -150,10 +109,7 @@ def fit(
         f"{name} is the name of a file that {update} has read; if it is the same one, its rows count double."
         for name in read_before
     ]
-    if json:
+    if given.json:
         print_json({"model": str(output), **model_as_json(model, summary, notes)})
     else:
-        source = (
-            os.path.basename(files[0].rstrip("/")) if len(files) == 1 else f"{len(files)} files"
-        )
-        print_model(f"{source} -> {output}", model, summary, notes)
+        print_model(f"{name_of(files)} -> {output}", model, summary, notes)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from enum import Enum
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,22 +10,8 @@ from typing import Annotated
 import typer
 
 from vmf.cli.fit import Estimator
-from vmf.cli.options import (
-    FORMATS,
-    PLACES,
-    BadFiles,
-    BadFilesPolicy,
-    BadRows,
-    Cluster,
-    Column,
-    Json,
-    Memory,
-    Quiet,
-    Resume,
-    Scale,
-    Workers,
-    reading,
-)
+from vmf.cli.options import FORMATS, PLACES
+from vmf.cli.pass_options import PassOptions, with_pass_options
 
 
 class Assignment(str, Enum):
@@ -37,6 +22,10 @@ class Assignment(str, Enum):
     stochastic = "stochastic"
 
 
+@with_pass_options(
+    bad_rows="Rows with NaN or infinity and zero rows: an error, or left out.",
+    checkpoint="Keep the parameters here after iterations or batches, to go on from.",
+)
 def mixture(
     files: Annotated[
         list[str],
@@ -74,26 +63,8 @@ def mixture(
     ] = 1e-3,
     starts: Annotated[int, typer.Option(min=1, help="Starts, of which the best is kept.")] = 1,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of the starts.")] = 0,
-    column: Column = None,
-    scale: Scale = None,
-    on_bad_rows: Annotated[
-        BadRows,
-        typer.Option(help="Rows with NaN or infinity and zero rows: an error, or left out."),
-    ] = BadRows.error,
-    on_bad_files: BadFiles = BadFilesPolicy.error,
-    checkpoint: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Keep the parameters here after iterations or batches, to go on from.",
-        ),
-    ] = None,
-    resume: Resume = False,
-    memory: Memory = None,
-    cluster: Cluster = None,
-    workers: Workers = None,
-    json: Json = False,
-    quiet: Quiet = False,
+    *,
+    given: PassOptions,
 ) -> None:
     """Fit a mixture of von Mises-Fisher distributions: groups of directions without labels.
 
@@ -108,9 +79,7 @@ def mixture(
         vmf mixture huge.npy -k 50 -o mixture.safetensors --checkpoint mixture.ckpt --resume
         vmf mixture /shared/parts -k 100 -o mixture.safetensors --cluster tcp://scheduler:8786
     """
-    from vmf.cli.progress import progress_bar, stored_bytes
-    from vmf.cli.report import LEVEL, model_as_json, print_json, print_model
-    from vmf.cluster import open_runner
+    from vmf.cli.report import LEVEL, model_as_json, name_of, print_json, print_model
     from vmf.distribution.summary import cautions, summarize
     from vmf.errors import EmbeddingError
     from vmf.jobs.mixture import fit_mixture_to_file
@@ -119,10 +88,8 @@ def mixture(
         raise EmbeddingError(
             None, "a mixture needs scikit-learn: pip install 'vmf-toolkit[models]'"
         )
-    with (
-        open_runner(cluster, workers) as runner,
-        progress_bar("fitting", wanted=not quiet, size=stored_bytes(files)) as progress,
-    ):
+    with given.running("fitting", files) as how:
+        progress = how.pop("progress")
         done = fit_mixture_to_file(
             files,
             output,
@@ -134,17 +101,14 @@ def mixture(
             tolerance=tolerance,
             starts=starts,
             seed=seed,
-            reading=reading(column, scale, on_bad_rows, on_bad_files, memory),
             progress=None if progress is None else lambda _, read, total: progress(read, total),
-            runner=runner,
-            checkpoint=checkpoint,
-            resume=resume,
+            **how,
         )
-    if quiet and not json:
+    if given.quiet and not given.json:
         return
     summary = summarize(done.model, LEVEL)
     notes = [*cautions(done.model, summary), *done.notes]
-    if json:
+    if given.json:
         fit = {
             "iterations": done.iterations,
             "converged": done.converged,
@@ -152,8 +116,7 @@ def mixture(
         }
         print_json({"model": str(output), **fit, **model_as_json(done.model, summary, notes)})
         return
-    how = f"{done.iterations} iterations, log-likelihood a row {done.log_likelihood:.8g}"
+    found = f"{done.iterations} iterations, log-likelihood a row {done.log_likelihood:.8g}"
     if batch is not None:
-        how = f"one pass in batches, log-likelihood a row of the last {done.log_likelihood:.8g}"
-    source = os.path.basename(files[0].rstrip("/")) if len(files) == 1 else f"{len(files)} files"
-    print_model(f"{source} -> {output} ({how})", done.model, summary, notes)
+        found = f"one pass in batches, log-likelihood a row of the last {done.log_likelihood:.8g}"
+    print_model(f"{name_of(files)} -> {output} ({found})", done.model, summary, notes)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from enum import Enum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,7 +11,7 @@ import typer
 from vmf.errors import Argument, EmbeddingError, Note
 
 if TYPE_CHECKING:
-    from vmf.passes.engine import Reading
+    pass
 
 FORMATS = (
     ".npy, .npz, .csv, .tsv, .txt (also .gz, .zst), .parquet, .pq, .arrow, .feather, .ipc, .h5,"
@@ -93,13 +92,6 @@ Memory = Annotated[
 Resume = Annotated[
     bool, typer.Option("--resume", help="Go on from the checkpoint, if it is there.")
 ]
-Checkpoint = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE",
-        help="Keep here what has been done, every half minute and when the work is ended.",
-    ),
-]
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _BINARY = {"ki": 1 << 10, "mi": 1 << 20, "gi": 1 << 30, "ti": 1 << 40}
@@ -130,23 +122,3 @@ def bytes_of(memory: str | None) -> int | None:
     if found is None or factor is None:
         raise EmbeddingError(None, f"--memory {memory}: give a size such as 500MB, 1GB or 2GiB")
     return int(float(found[1]) * factor)
-
-
-def reading(
-    column: str | None,
-    scale: str | None,
-    on_bad_rows: Enum,
-    on_bad_files: Enum,
-    memory: str | None,
-) -> Reading:
-    """How the options say that files are read."""
-    from vmf.embeddings.scale import read_scale
-    from vmf.passes.engine import Reading
-
-    return Reading(
-        column=column,
-        scale=None if scale is None else read_scale(scale),
-        on_bad_rows=on_bad_rows.value,
-        on_bad_files=on_bad_files.value,
-        memory=bytes_of(memory),
-    )

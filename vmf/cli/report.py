@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,11 @@ _MOST_CLASSES = 40
 def print_json(result: Mapping[str, Any]) -> None:
     """Print one object: numbers to full precision, null for others, arguments of notes as options."""
     typer.echo(json.dumps(_finite(result), indent=2, allow_nan=False))
+
+
+def name_of(files: Sequence[str]) -> str:
+    """What to call the files that were read."""
+    return os.path.basename(files[0].rstrip("/")) if len(files) == 1 else f"{len(files)} files"
 
 
 def print_fields(title: str, fields: Iterable[tuple[str, str]], notes: Iterable[str] = ()) -> None:

@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from vmf.cli.options import (
-    BadFiles,
-    BadFilesPolicy,
-    BadRows,
-    Cluster,
-    Column,
-    Json,
-    Memory,
-    Quiet,
-    Resume,
-    Scale,
-    Workers,
-    reading,
+from vmf.cli.pass_options import PassOptions, with_pass_options
+
+
+@with_pass_options(
+    bad_rows="Rows with NaN or infinity and zero rows: stop with an error, or give them NaN as score.",
+    checkpoint="Keep scores here until the table is complete, 28 bytes a row.",
 )
-
-
 def score(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="A model from vmf fit.")],
     files: Annotated[
@@ -52,28 +42,8 @@ def score(
             " itself; else the number of the row.",
         ),
     ] = None,
-    column: Column = None,
-    scale: Scale = None,
-    on_bad_rows: Annotated[
-        BadRows,
-        typer.Option(
-            help="Rows with NaN or infinity and zero rows: stop with an error, or give them NaN as"
-            " score.",
-        ),
-    ] = BadRows.error,
-    on_bad_files: BadFiles = BadFilesPolicy.error,
-    checkpoint: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="Keep scores here until the table is complete, 28 bytes a row."
-        ),
-    ] = None,
-    resume: Resume = False,
-    memory: Memory = None,
-    cluster: Cluster = None,
-    workers: Workers = None,
-    json: Json = False,
-    quiet: Quiet = False,
+    *,
+    given: PassOptions,
 ) -> None:
     """Score each row of files under a model; one line a row, in the order of the rows.
 
@@ -91,38 +61,26 @@ def score(
         vmf score model.safetensors huge.npy -o scores.parquet --checkpoint scores.ckpt --resume
         vmf score model.safetensors new.parquet --column embedding --ids new.parquet:id -o scores.parquet
     """
-    from vmf.cli.progress import progress_bar, stored_bytes
-    from vmf.cli.report import print_fields, print_json
-    from vmf.cluster import open_runner
+    from vmf.cli.report import name_of, print_fields, print_json
     from vmf.distribution.model import load_model
     from vmf.errors import Note
     from vmf.jobs.score import score_to_file
     from vmf.output import check_output
 
     check_output(output, [model, *files])
-    with (
-        open_runner(cluster, workers) as runner,
-        progress_bar("scoring", wanted=not quiet, size=stored_bytes(files)) as progress,
-    ):
+    with given.running("scoring", files) as how:
         done = score_to_file(
             load_model(model),
             files,
             output,
             ids=ids,
-            reading=reading(column, scale, on_bad_rows, on_bad_files, memory),
-            checkpoint=checkpoint,
-            resume=resume,
-            progress=progress,
-            runner=runner,
+            **how,
         )
-    if json:
+    if given.json:
         print_json({"scores": str(output), **asdict(done)})
-    elif not quiet:
-        source = (
-            os.path.basename(files[0].rstrip("/")) if len(files) == 1 else f"{len(files)} files"
-        )
+    elif not given.quiet:
         print_fields(
-            f"{source} -> {output}",
+            f"{name_of(files)} -> {output}",
             [
                 ("rows", str(done.rows)),
                 ("rows normalised", str(done.normalised)),
