@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vmf.evaluation import retrieval
-from vmf.evaluation.retrieval import retrieve
+from vmf.embeddings.held_rows import HeldRows
+from vmf.evaluation.retrieval import Search, retrieve
+from vmf.evaluation.rows import Passes, survey
+from vmf.passes.engine import Reading
+from vmf.passes.here import Here
 
 
 @pytest.fixture
@@ -34,17 +37,26 @@ def by_sorting(X, codes):
     return np.array(nearest), np.array(rank), np.array(precision)
 
 
-@pytest.mark.parametrize("memory", [96 << 20, 150 * 18 * 7])
-def test_agrees_with_sorted_lists(labelled, memory, monkeypatch):
-    monkeypatch.setattr(retrieval, "_BLOCK_BYTES", memory)
+def search_of(X, codes, chunk_bytes=None, passes=None, **how):
+    """A search among all rows of an array, read in blocks of some bytes."""
+    reading = Reading(chunk_bytes=chunk_bytes)
+    rows = survey([HeldRows(X)], Passes(reading, Here()))
+    found = np.unique(codes, return_inverse=True)[1]
+    return Search(rows, np.arange(len(X)), found, passes or Passes(reading, Here()), **how)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_agrees_with_sorted_lists(labelled, dtype):
     X, codes = labelled
+    X = X.astype(dtype)
     found = retrieve(X, codes)
     nearest, rank, precision = by_sorting(X, codes)
     np.testing.assert_array_equal(found.nearest, nearest)
     np.testing.assert_array_equal(found.rank, rank)
     np.testing.assert_allclose(found.average_precision, precision, rtol=1e-12)
     unit = X / np.linalg.norm(X, axis=1, keepdims=True)
-    np.testing.assert_allclose(found.cosine, np.einsum("ij,ij->i", unit, unit[nearest]), rtol=1e-12)
+    cosine = np.einsum("ij,ij->i", unit, unit[nearest])
+    np.testing.assert_allclose(found.cosine, cosine, rtol=4 * np.finfo(dtype).eps)
 
 
 def test_recall_leaves_out_who_is_alone(labelled):

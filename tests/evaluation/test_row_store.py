@@ -10,10 +10,11 @@ import pytest
 
 pytest.importorskip("sklearn")
 
+from vmf.evaluation.row_store import RowStore, blocks_of, slices_of
+
 from vmf.errors import EmbeddingError, MemoryBudgetError
 from vmf.evaluation import evaluate
 from vmf.evaluation import row_store as module
-from vmf.evaluation.row_store import RowStore, blocks_of, slices_of
 from vmf.passes.memory_budget import resident_bytes
 
 RNG = np.random.default_rng(4)

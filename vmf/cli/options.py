@@ -104,7 +104,11 @@ Checkpoint = Annotated[
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _BINARY = {"ki": 1 << 10, "mi": 1 << 20, "gi": 1 << 30, "ti": 1 << 40}
 
-_OPTIONS = {"address": "--cluster"}
+_OPTIONS = {
+    "address": "--cluster",
+    "score_files": "--scores",
+    "ood_score_files": "--ood-scores",
+}
 """Options that are not called as the argument is."""
 
 
