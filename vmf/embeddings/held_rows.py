@@ -100,7 +100,7 @@ class UnpackedRows(EmbeddingFile):
 
     def write(self, start: int, rows: npt.ArrayLike) -> None:
         """Fill in the rows from ``start`` on."""
-        unwritten = memoryview(np.ascontiguousarray(rows, self.dtype).reshape(-1).view(np.uint8))
+        unwritten = np.ascontiguousarray(rows, self.dtype).reshape(-1).view(np.uint8).data
         self._stream.seek(start * self._row_bytes)
         while unwritten:
             unwritten = unwritten[self._stream.write(unwritten) :]

@@ -214,8 +214,9 @@ class Classifier:
                 assert step.found is not None
                 part = slice(step.rows - step.count, step.rows)
                 here = np.isin(folds[part], rounds[number])
-                for values, new in zip(found, step.found, strict=True):
-                    values[part][here] = new[here]
+                found.predicted[part][here] = step.found.predicted[here]
+                found.confidence[part][here] = step.found.confidence[here]
+                found.certainty[part][here] = step.found.certainty[here]
                 kept.put(**{f"{name}done": step.rows})
             kept.put(**{f"{name}round": number + 1, f"{name}done": 0})
         return found

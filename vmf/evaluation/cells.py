@@ -219,10 +219,11 @@ class LookUp(Task[Tops]):
     @property
     def beside(self) -> int:  # type: ignore[override]
         """Directions, similarities, which cells, and the best so far."""
-        rows = self.chunk_bytes // (4 * self.rows.shape[1])
+        rows = self.chunk_bytes // (4 * int(self.rows.shape[1]))
         each = Best.bytes_a_query(self.most) + 40 * self.cells
         largest = int(np.diff(self.starts).max())
-        tile = 4 * (3 * _TILE_ROWS * len(self.centres) + largest * (self.rows.shape[1] + 3 * 1024))
+        wide = int(self.rows.shape[1]) + 3 * _TILE_ROWS
+        tile = 4 * (3 * _TILE_ROWS * len(self.centres) + largest * wide)
         return _CHUNK_BYTES + rows * each + threads() * tile
 
     def of_block(self, rows: FloatRows, first_row: int, columns: Sequence[Column]) -> Tops:
@@ -438,7 +439,7 @@ def _how_many(
         needed += np.bincount(of_neighbours.reshape(-1) + 1, minlength=len(needed))
     share = np.cumsum(needed)[1:] / exact.size  # with 1, 2, ... cells
     compared /= len(sample)
-    enough = int(np.argmax(share >= wanted)) + 1
+    enough = min(int(np.count_nonzero(share < wanted)) + 1, len(centres))
     allowed = max(1, int(np.count_nonzero(compared <= most_compared)))
     chosen = min(enough, allowed)
     return chosen, float(compared[chosen - 1])

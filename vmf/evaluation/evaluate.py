@@ -42,7 +42,7 @@ DEFAULT_SCORES = (
 """Those of `vmf.uncertainty.SCORES` that do not need all training rows; "norm" and "elk" where the rows
 differ in length, "mutual_information" up to `MOST_ROWS_TIMES_CLASSES`."""
 
-MOST_ROWS_TIMES_CLASSES = 200_000_000
+MOST_ROWS_TIMES_CLASSES = 100_000_000
 """Above, the 64 draws of the mutual information take longer than everything else."""
 
 DEFAULT_KS = (1, 2, 4, 8)

@@ -133,8 +133,8 @@ def retrieval_metrics(
     exact["map@r"] = found.average_precision
     defined = np.flatnonzero(~np.isnan(found.average_precision))
     columns = {name: values[defined] for name, values in exact.items()}
-    approximate = neighbours.approximate
-    if approximate is None:
+    approximate, sample = neighbours.approximate, neighbours.sample
+    if approximate is None or sample is None:
         return resampling.of_counts(
             lambda times: {
                 name: float(times @ values / len(values)) for name, values in columns.items()
@@ -144,7 +144,7 @@ def retrieval_metrics(
     everywhere = np.flatnonzero(approximate.rank > 0)
     rough = {f"recall@{k}": approximate.recall_at(k) for k in ks}
     off = {
-        name: columns[name] - values[neighbours.sample[defined]] for name, values in rough.items()
+        name: columns[name] - values[sample[defined]] for name, values in rough.items()
     }
     whole = {name: values[everywhere] for name, values in rough.items()}
 

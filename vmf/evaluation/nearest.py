@@ -96,10 +96,10 @@ class Nearest(Task[Near]):
                 hide(similar, self.own[tile], places[part])
                 above = similar >= floor
                 count = np.count_nonzero(above, axis=1)
-                for query in np.flatnonzero(count > 2 * most + 64):  # rows that are all alike
-                    enough = np.argpartition(-similar[query], most[query])[: most[query]]
-                    above[query] = False
-                    above[query, enough] = True
+                for crowded in np.flatnonzero(count > 2 * most + 64):  # rows that are all alike
+                    enough = np.argpartition(-similar[crowded], most[crowded])[: most[crowded]]
+                    above[crowded] = False
+                    above[crowded, enough] = True
                 query, column = np.divmod(np.flatnonzero(above), similar.shape[1])
                 found.append(
                     Near(
@@ -234,7 +234,10 @@ class Ahead(Task[Similarities]):
 
     def merge(self, parts: Sequence[Similarities]) -> Similarities:
         """Return (queries,) of all rows."""
-        return np.maximum.reduce(parts) if self.least is None else np.add.reduce(parts)
+        together: Similarities = (
+            np.maximum.reduce(parts) if self.least is None else np.add.reduce(parts)
+        )
+        return together
 
 
 def directions_of(rows: FloatRows, dtype: npt.DTypeLike) -> FloatRows:

@@ -44,7 +44,7 @@ class NeighbourSearch:
 
     how: Literal["auto", "exact", "approximate"] = "auto"
     exact_rows: int = EXACT_ROWS
-    wanted: float = 0.99
+    wanted: float = 0.95
     most_compared: int = 50_000
     sample_rows: int = 10_000
 
@@ -131,27 +131,27 @@ def find_neighbours(
     most = min(most, count - 1)
     sample = _sample(search, how, seed)
     exact, places = search.exact(sample, most, kept, "sample_", what="exact neighbours of a sample")
-    found = search_cells(search, sample, places, most, how.wanted, how.most_compared, seed, kept)
-    recall, first = _recall(found, sample, places)
+    near = search_cells(search, sample, places, most, how.wanted, how.most_compared, seed, kept)
+    recall, first = _recall(near, sample, places)
     facts = {
         "neighbours": "approximate",
         "neighbour_recall": recall,
         "nearest_found": first,
         "sample_rows": len(sample),
-        "rows_compared": round(found.compared),
-        "cells": found.cells,
-        "cells_looked_into": found.looked_into,
+        "rows_compared": round(near.compared),
+        "cells": near.cells,
+        "cells_looked_into": near.looked_into,
     }
     # Where a row was compared with none it has no neighbour; itself is certainly the wrong one.
-    nearest = found.nearest[:, 0].astype(np.intp)
+    nearest = near.nearest[:, 0].astype(np.intp)
     alone = nearest < 0
     nearest[alone] = np.flatnonzero(alone)
     return Neighbours(
         nearest,
-        found.similarity[:, 0].astype(np.float64),
+        near.similarity[:, 0].astype(np.float64),
         exact,
         sample,
-        _as_retrieval(found, search),
+        _as_retrieval(near, search),
         facts,
         (_note(facts, most, count, how),),
     )
