@@ -145,7 +145,7 @@ def test_some_queries_among_all_rows(labelled):
 
 
 def test_a_rank_is_known_or_beyond_the_places_that_were_looked_at(labelled):
-    X, codes = labelled
+    X, _ = labelled
     shuffled = np.random.default_rng(0).permutation(np.arange(150) // 2)  # pairs, by chance
     exact = retrieve(X, shuffled)
     found, _ = search_of(X, shuffled).exact(np.arange(150), 4, Kept(), "")
