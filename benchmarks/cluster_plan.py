@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from vmf.jobs.statistics import ByClass, Gather
 
 from vmf import special
 from vmf.cluster import blocks, open_client
@@ -33,7 +34,6 @@ from vmf.cluster.in_order import in_order
 from vmf.cluster.runner import _read_block
 from vmf.embeddings.registry import open_embeddings
 from vmf.experiments.timing import seconds
-from vmf.jobs.statistics import ByClass, Gather
 from vmf.passes.engine import Reading
 
 RESULTS = Path(__file__).parent / "results" / "cluster_plan.md"

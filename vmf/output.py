@@ -146,6 +146,47 @@ def _keep_mode(target: Path, temporary: Path) -> None:
         shutil.copymode(target, temporary)
 
 
+@contextmanager
+def atomic_files(folder: PathLike) -> Iterator[Path]:
+    """Give a temporary folder, and move the files in it to ``folder`` at the end, all or none.
+
+    ``folder`` is made if it is not there; other files in it stay. When the block raises, nothing in it
+    changes. Files of the same names are replaced one after the other.
+
+    Raises
+    ------
+    OSError
+        When the disk is full or the folder vanishes.
+    """
+    target = Path(os.path.realpath(folder))
+    temporary = target.with_name(f".{target.name}.{os.urandom(4).hex()}.part")
+    try:
+        temporary.mkdir()
+        yield temporary
+        files = sorted(temporary.iterdir())
+        for file in files:
+            with open(file, "rb+") as stream:
+                os.fsync(stream.fileno())
+        target.mkdir(exist_ok=True)
+        for file in files:
+            os.replace(file, target / file.name)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    _sync_folder(target)
+
+
+def check_output_folder(path: PathLike) -> None:
+    """Refuse a folder for files that cannot be made or written to; EmbeddingError."""
+    target = Path(os.path.realpath(path))
+    if target.exists() and not target.is_dir():
+        raise EmbeddingError(path, "is a file; give a folder")
+    if not target.parent.is_dir():
+        raise EmbeddingError(path, f"the folder {target.parent} does not exist; create it first")
+    for folder in (target, target.parent) if target.exists() else (target.parent,):
+        if not os.access(folder, os.W_OK):
+            raise EmbeddingError(path, f"the folder {folder} is not writable")
+
+
 def _is_replaceable_folder(target: Path) -> bool:
     """Whether a folder is one Zarr store, which stands for a file."""
     is_store = any((target / mark).exists() for mark in ZARR_MARKS)

@@ -10,7 +10,9 @@ import pytest
 from tests.libraries import needs, optional
 from vmf.evaluation.calibration import expected_calibration_error, reliability
 from vmf.evaluation.detection import auroc, detect, ranks
-from vmf.evaluation.metric import Metric, bootstrap
+from vmf.evaluation.judging import classification_metrics
+from vmf.evaluation.metric import Metric, Resampling, bootstrap
+from vmf.evaluation.ordered import Ordered, harmonic_numbers
 from vmf.evaluation.selective import aurc, best_aurc, risk_coverage
 
 average_precision_score = optional("sklearn.metrics").average_precision_score
@@ -146,3 +148,68 @@ def test_without_replicates_and_where_undefined():
         lambda i: {"x": 1.0 if 0 in i else None}, 4, replicates=300, seed=0
     )  # defined in about two thirds of the draws
     assert rare["x"] == Metric(1.0)
+
+
+@pytest.mark.parametrize("digits", [1, 12])
+def test_counting_rows_gives_what_sorting_them_again_gives(digits):
+    """The measures of every replicate, with ties and without, from the same draws."""
+    rng = np.random.default_rng(5)
+    certainty = np.round(rng.normal(1, 1, 300), digits)
+    outside = np.round(rng.normal(0, 1, 120), digits)
+    certainty[7], outside[3] = np.inf, -np.inf
+    correct, near = rng.random(300) < 0.7, rng.random(300) < 0.8
+    order, both = Ordered(certainty), Ordered(np.concatenate([certainty, outside]))
+    wrong, positive = order.arranged(~correct), order.arranged(near)
+    inside = both.arranged(np.arange(420) < 300)
+    harmonic = harmonic_numbers(300)
+    dense = ranks(np.concatenate([certainty, outside]))
+
+    def by_sorting(i, j):
+        return {
+            "aurc": aurc(dense[:300][i], correct[i]),
+            "r_auroc": auroc(dense[:300][i], near[i]),
+            **detect(dense[:300][i], dense[300:][j]),
+        }
+
+    def by_counting(times, times_outside):
+        own = order.arranged(times)
+        return {
+            "aurc": order.aurc(wrong, own, harmonic),
+            "r_auroc": order.auroc(positive, own),
+            **both.detection(inside, both.arranged(np.concatenate([times, times_outside]))),
+        }
+
+    expected = bootstrap(by_sorting, 300, 120, replicates=40, seed=3)
+    found = Resampling(40, 3, 0.95).of_counts(by_counting, 300, 120)
+    assert found.keys() == expected.keys()
+    for name, metric in found.items():
+        other = expected[name]
+        assert (metric.value, metric.low, metric.high) == pytest.approx(
+            (other.value, other.low, other.high), rel=1e-12
+        ), name
+
+
+def test_an_order_without_both_kinds_has_no_auroc():
+    order = Ordered([1.0, 2.0, 3.0])
+    assert order.auroc(np.ones(3), np.ones(3)) is None
+    assert order.auroc(np.array([1.0, 0, 0]), np.array([0.0, 1, 1])) is None
+    with pytest.raises(ValueError, match="mine: the score of row 1 is nan"):
+        Ordered([1.0, np.nan], "mine")
+
+
+def test_classification_by_counts_is_that_of_drawn_rows():
+    rng = np.random.default_rng(6)
+    confidence, correct = rng.random(200), rng.random(200) < 0.6
+    found = classification_metrics(confidence, correct, Resampling(30, 4, 0.9))
+    expected = bootstrap(
+        lambda i: {
+            "accuracy": correct[i].mean(),
+            "ece": expected_calibration_error(confidence[i], correct[i]),
+        },
+        200, replicates=30, seed=4, level=0.9,
+    )  # fmt: skip
+    for name, metric in found.items():
+        other = expected[name]
+        assert (metric.value, metric.low, metric.high) == pytest.approx(
+            (other.value, other.low, other.high), rel=1e-12
+        )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vmf.cli.options import BadRows, Column, Json, Quiet, Scale, bytes_of
+from vmf.cli.pass_options import PassOptions, with_pass_options
 
 if TYPE_CHECKING:
     from vmf.evaluation.metric import Metric
@@ -24,6 +25,14 @@ class Higher(str, Enum):
     ood = "ood"
 
 
+class Search(str, Enum):
+    """How neighbours are looked for."""
+
+    auto = "auto"
+    exact = "exact"
+    approximate = "approximate"
+
+
 class Split(str, Enum):
     """Which of CIFAR-10's images."""
 
@@ -31,6 +40,10 @@ class Split(str, Enum):
     test = "test"
 
 
+@with_pass_options(
+    bad_rows="Rows with NaN or infinity and zero rows: stop, or leave them out.",
+    checkpoint="Keep here what has been done, every half minute and when the work is ended.",
+)
 def evaluate(
     file: Annotated[
         str,
@@ -115,28 +128,21 @@ def evaluate(
     ] = None,
     images_split: Annotated[Split, typer.Option(help="Which images of CIFAR-10.")] = Split.test,
     k: Annotated[str, typer.Option("--k", metavar="K,...", help="For Recall@k.")] = "1,2,4,8",
+    neighbours: Annotated[
+        Search,
+        typer.Option(
+            help="Compare each row with all others, or with those that lie near it; auto: with all up"
+            " to 100 000 rows."
+        ),
+    ] = Search.auto,
     replicates: Annotated[
         int, typer.Option(min=0, help="Of the bootstrap that gives the intervals; 0 for none.")
     ] = 200,
     seed: Annotated[
         int, typer.Option(min=0, help="Of the folds, the bootstrap and the draws.")
     ] = 0,
-    column: Column = None,
-    scale: Scale = None,
-    on_bad_rows: Annotated[
-        BadRows,
-        typer.Option(help="Rows with NaN or infinity and zero rows: stop, or leave them out."),
-    ] = BadRows.error,
-    memory: Annotated[
-        str | None,
-        typer.Option(
-            metavar="SIZE",
-            help="What the process may take, such as 1GB. Rows that do not fit are kept in a file"
-            " without a name in the folder for temporary files (TMPDIR).",
-        ),
-    ] = None,
-    json: Json = False,
-    quiet: Quiet = False,
+    *,
+    given: PassOptions,
 ) -> None:
     """Measure embeddings, a classifier on them, and the scores that say which rows to trust.
 
@@ -153,9 +159,9 @@ def evaluate(
         vmf evaluate test.npy --labels test.labels.npy --held-out cat,dog --rows rows.csv
         vmf evaluate test.npy --labels test.labels.npy --ood other.npy --scores mine.csv --json
     """
-    from vmf.cli.progress import progress_bar
     from vmf.cli.report import print_json
-    from vmf.embeddings.scale import read_scale
+    from vmf.evaluation.evaluate import Settings
+    from vmf.evaluation.neighbours import NeighbourSearch
     from vmf.jobs.evaluate import Inputs, Outputs, evaluate_files
 
     inputs = Inputs(
@@ -164,31 +170,33 @@ def evaluate(
         train=train,
         train_labels=train_labels,
         ood=ood,
-        held_out=tuple(_split(held_out)),
         score_files=tuple(scores or ()),
         ood_score_files=tuple(ood_scores or ()),
         score_files_higher=scores_higher.value,
         images=images,
         images_split=images_split.value,
-        column=column,
-        scale=None if scale is None else read_scale(scale),
-        on_bad_rows=on_bad_rows.value,
     )
-    with progress_bar("evaluating", wanted=not quiet, unit="steps") as progress:
+    settings = Settings(
+        held_out=tuple(_split(held_out)),
+        scores=tuple(_split(score)) or None,
+        ks=tuple(_positive_integers(k)),
+        neighbours=NeighbourSearch(neighbours.value),
+        replicates=replicates,
+        seed=seed,
+    )
+    with given.running("evaluating", [], unit="steps") as how:
+        progress = how.pop("progress")
         found = evaluate_files(
             inputs,
             Outputs(report, rows, figures),
-            scores=list(_split(score)) or None,
-            ks=_positive_integers(k),
-            replicates=replicates,
-            seed=seed,
+            settings,
             command=shlex.join(["vmf", *sys.argv[1:]]),
-            memory=bytes_of(memory),
             progress=None if progress is None else lambda _, done, total: progress(done, total),
+            **how,
         )
-    if json:
+    if given.json:
         print_json({"file": file, **found.as_dict()})
-    elif not quiet:
+    elif not given.quiet:
         _print(file, found, [path for path in (report, rows, figures) if path is not None])
 
 
@@ -208,7 +216,7 @@ def _positive_integers(text: str) -> list[int]:
 
 def _print(file: str, found: Evaluation, written: list[Path]) -> None:
     from vmf.cli.report import print_fields, print_table
-    from vmf.evaluation.reading import reading
+    from vmf.evaluation.reading import reading as read_figures
     from vmf.evaluation.report import COLUMNS
 
     facts = found.facts
@@ -220,6 +228,7 @@ def _print(file: str, found: Evaluation, written: list[Path]) -> None:
             *outside,
             ("dimension", str(facts["dimension"])),
             ("classifier", facts["classifier"]),
+            *([("neighbours", _neighbours(facts))] if facts["neighbours"] != "exact" else []),
             *((name, _shown(metric)) for name, metric in found.retrieval.items()),
             *((name, _shown(metric)) for name, metric in found.classification.items()),
         ],
@@ -234,12 +243,19 @@ def _print(file: str, found: Evaluation, written: list[Path]) -> None:
         ],
     )
     typer.echo("")
-    for sentence in reading(found):
+    for sentence in read_figures(found):
         typer.echo(f"- {sentence}")
     for note in found.notes:
         typer.echo(f"note: {note}")
     for path in written:
         typer.echo(f"written: {path}")
+
+
+def _neighbours(facts: Mapping[str, Any]) -> str:
+    return (
+        f"approximate, {100 * facts['neighbour_recall']:.1f} % of the exact ones"
+        f" ({facts['sample_rows']} rows compared with all)"
+    )
 
 
 def _shown(metric: Metric) -> str:

@@ -96,7 +96,12 @@ Resume = Annotated[
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _BINARY = {"ki": 1 << 10, "mi": 1 << 20, "gi": 1 << 30, "ti": 1 << 40}
 
-_OPTIONS = {"address": "--cluster", "facts['stride_on']": "--stride-on"}
+_OPTIONS = {
+    "address": "--cluster",
+    "score_files": "--scores",
+    "ood_score_files": "--ood-scores",
+    "facts['stride_on']": "--stride-on",
+}
 """Options that are not called as the argument is."""
 
 

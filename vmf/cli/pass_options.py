@@ -49,7 +49,9 @@ class PassOptions:
     quiet: Quiet = False
 
     @contextmanager
-    def running(self, verb: str, files: Sequence[str]) -> Iterator[dict[str, Any]]:
+    def running(
+        self, verb: str, files: Sequence[str], unit: str = "rows"
+    ) -> Iterator[dict[str, Any]]:
         """Give what a job takes: `reading`, `runner`, `checkpoint`, `resume` and `progress`.
 
         Parameters
@@ -57,7 +59,9 @@ class PassOptions:
         verb : str
             What is being done, for the progress bar: "fitting".
         files : sequence of str
-            That are read.
+            That are read, whose bytes a second are told; none to leave these out.
+        unit : str
+            What is counted.
         """
         from vmf.cli.progress import progress_bar, stored_bytes
         from vmf.cluster import open_runner
@@ -73,7 +77,9 @@ class PassOptions:
         )
         with (
             open_runner(self.cluster, self.workers) as runner,
-            progress_bar(verb, wanted=not self.quiet, size=stored_bytes(files)) as progress,
+            progress_bar(
+                verb, wanted=not self.quiet, unit=unit, size=stored_bytes(files) if files else None
+            ) as progress,
         ):
             yield {
                 "reading": reading,

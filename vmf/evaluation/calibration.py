@@ -9,6 +9,9 @@ import numpy.typing as npt
 
 Vector = npt.NDArray[np.float64]
 
+DEFAULT_BINS = 15
+"""As Guo et al., ICML 2017, and torchmetrics."""
+
 
 class Reliability(NamedTuple):
     """Confidence and accuracy in bins of equal width between 0 and 1.
@@ -26,7 +29,9 @@ class Reliability(NamedTuple):
     accuracy: Vector
 
 
-def reliability(confidence: npt.ArrayLike, correct: npt.ArrayLike, bins: int = 15) -> Reliability:
+def reliability(
+    confidence: npt.ArrayLike, correct: npt.ArrayLike, bins: int = DEFAULT_BINS
+) -> Reliability:
     """The reliability diagram of the most probable class.
 
     Parameters
@@ -35,10 +40,9 @@ def reliability(confidence: npt.ArrayLike, correct: npt.ArrayLike, bins: int = 1
         Probability of the predicted class.
     correct : (rows,) array_like of bool
     bins : int
-        As Guo et al., ICML 2017, and torchmetrics.
     """
     p, right = np.asarray(confidence, np.float64), np.asarray(correct, np.float64)
-    bin_of = np.minimum((p * bins).astype(np.intp), bins - 1)
+    bin_of = bin_numbers(p, bins)
     count = np.bincount(bin_of, minlength=bins).astype(np.float64)
     with np.errstate(invalid="ignore"):
         return Reliability(
@@ -49,10 +53,18 @@ def reliability(confidence: npt.ArrayLike, correct: npt.ArrayLike, bins: int = 1
 
 
 def expected_calibration_error(
-    confidence: npt.ArrayLike, correct: npt.ArrayLike, bins: int = 15
+    confidence: npt.ArrayLike, correct: npt.ArrayLike, bins: int = DEFAULT_BINS
 ) -> float:
     """Mean of |accuracy - confidence| over the bins, weighted by their rows; lower is better."""
-    found = reliability(confidence, correct, bins)
-    filled = found.share > 0
-    gap = np.abs(found.accuracy[filled] - found.confidence[filled])
-    return float(found.share[filled] @ gap)
+    p, right = np.asarray(confidence, np.float64), np.asarray(correct, np.float64)
+    return gap_of_bins(bin_numbers(p, bins), p - right, bins) / len(p)
+
+
+def bin_numbers(confidence: Vector, bins: int) -> npt.NDArray[np.intp]:
+    """The bin of each confidence; 1 belongs to the last one."""
+    return np.minimum((confidence * bins).astype(np.intp), bins - 1)
+
+
+def gap_of_bins(numbers: npt.NDArray[np.intp], gap: Vector, bins: int) -> float:
+    """The sum over the bins of |sum of confidence - accuracy of their rows|."""
+    return float(np.abs(np.bincount(numbers, gap, bins)).sum())

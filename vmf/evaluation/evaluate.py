@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from vmf.arrays.rows import as_rows
-from vmf.evaluation.calibration import expected_calibration_error, reliability
-from vmf.evaluation.classifier_scores import FOLDS, Answers, answer_with, cross_fit
-from vmf.evaluation.detection import auroc, detect, ranks
-from vmf.evaluation.metric import Indices, Metric, bootstrap
+from vmf.embeddings.held_rows import HeldRows
+from vmf.errors import BadRowError, EmbeddingError
+from vmf.evaluation.answers import Answers, Classifier, Codes, Judged, folds_of
+from vmf.evaluation.calibration import reliability
+from vmf.evaluation.judging import classification_metrics, judged_scores, retrieval_metrics
+from vmf.evaluation.kept import Kept
+from vmf.evaluation.metric import Resampling
+from vmf.evaluation.neighbours import Neighbours, NeighbourSearch, find_neighbours
 from vmf.evaluation.result import ClassResult, Evaluation, ScoreResult
-from vmf.evaluation.retrieval import Retrieval, retrieve
-from vmf.evaluation.row_store import RowStore
-from vmf.evaluation.selective import aurc, best_aurc, risk_coverage
-from vmf.uncertainty.norm import carries_length
-from vmf.uncertainty.registry import SCORES, find_score
+from vmf.evaluation.rows import EvaluatedRows, Indices, Passes, Progress, survey
+from vmf.evaluation.selective import best_aurc, risk_coverage
+from vmf.passes.engine import Reading
+from vmf.passes.here import Here
+from vmf.uncertainty.norm import lengths_differ
+from vmf.uncertainty.registry import find_score
 
 Vector = npt.NDArray[np.float64]
-Progress = Callable[[str, int, int], None]
 
 DEFAULT_SCORES = (
     "log_density",
@@ -34,10 +39,44 @@ DEFAULT_SCORES = (
     "norm",
     "elk",
 )
-"""Those of `vmf.uncertainty.SCORES` that cost no more than reading the rows; "norm" and "elk" where
-the rows differ in length."""
+"""Those of `vmf.uncertainty.SCORES` that do not need all training rows; "norm" and "elk" where the rows
+differ in length, "mutual_information" up to `MOST_ROWS_TIMES_CLASSES`."""
+
+MOST_ROWS_TIMES_CLASSES = 100_000_000
+"""Above, the 64 draws of the mutual information take longer than everything else."""
 
 DEFAULT_KS = (1, 2, 4, 8)
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Rows, and the label of each.
+
+    Attributes
+    ----------
+    rows : EvaluatedRows
+    names : (labels,) str
+        The distinct labels.
+    codes : (rows,) integers
+        The position of each row's label among them.
+    """
+
+    rows: EvaluatedRows
+    names: npt.NDArray[np.str_]
+    codes: npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is measured, and how; see `evaluate`."""
+
+    held_out: Sequence[str] = ()
+    scores: Sequence[str] | None = None
+    ks: Sequence[int] = DEFAULT_KS
+    neighbours: NeighbourSearch = field(default_factory=NeighbourSearch)
+    replicates: int = 200
+    seed: int = 0
+    level: float = 0.95
 
 
 def evaluate(
@@ -51,12 +90,10 @@ def evaluate(
     given: Mapping[str, npt.ArrayLike] | None = None,
     given_outside: Mapping[str, npt.ArrayLike] | None = None,
     ks: Sequence[int] = DEFAULT_KS,
+    neighbours: Literal["auto", "exact", "approximate"] = "auto",
     replicates: int = 200,
     seed: int = 0,
     level: float = 0.95,
-    numbers: npt.ArrayLike | None = None,
-    numbers_outside: npt.ArrayLike | None = None,
-    store: RowStore | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Measure embeddings, a classifier on them, and each score of how far a row can be trusted.
@@ -64,7 +101,8 @@ def evaluate(
     Parameters
     ----------
     X : (rows, dim) array_like
-        Embeddings as the network gave them; a read-only memory map will do.
+        Embeddings as the network gave them; a read-only memory map will do. For files, also such
+        as are larger than memory, see `vmf.jobs.evaluate.evaluate_files`.
     labels : (rows,) array_like of str or integers
     outside : (n, dim) array_like, optional
         Embeddings of none of the classes.
@@ -81,16 +119,15 @@ def evaluate(
         The same for `outside`.
     ks : sequence of int
         For Recall@k.
+    neighbours : {"auto", "exact", "approximate"}
+        Whether each row is compared with all others; "auto" does that up to
+        `vmf.evaluation.neighbours.EXACT_ROWS` rows. See there.
     replicates : int
         Of the bootstrap; 0 for no intervals.
     seed : int
-        Of the folds, the bootstrap and the mutual information.
+        Of the folds, the bootstrap, the mutual information and the samples.
     level : float
         Of the intervals.
-    numbers, numbers_outside : (rows,) array_like of integers, optional
-        What the rows are called, in the result; by default 0, 1, ...
-    store : RowStore, optional
-        Where copies of rows are kept.
     progress : callable, optional
         Called with what is being done, how much is done and how much there is.
 
@@ -105,128 +142,180 @@ def evaluate(
     TypeError, ValueError
         For what does not fit: shapes, labels, one class only, an unknown score.
     """
+    passes = Passes(Reading(), Here(), progress)
     rows = as_rows(X)
-    names = _labels_of(labels, len(rows))
-    called = np.arange(len(rows)) if numbers is None else np.asarray(numbers)
-    notes: list[str] = []
-    inside = ~np.isin(names, [str(label) for label in held_out])
-    alone = inside & np.isin(names, _labels_of_single_rows(names[inside])) & (train is None)
-    if alone.any():
-        notes.append(f"{int(alone.sum())} rows alone in their class are left out")
-    kept = np.flatnonzero(inside & ~alone)
-    away = np.flatnonzero(~inside)
-    classes, codes = np.unique(names[kept], return_inverse=True)
-    if len(classes) < 2:
-        raise ValueError(
-            f"the rows have {len(classes)} class with at least 2 rows; evaluation needs 2 or more"
-        )
-    store = store or RowStore()
-    X_in = rows if len(kept) == len(rows) else store.taken(rows, kept)
-    X_out = _rows_outside(rows, away, outside, store)
-    called_outside = (
-        np.arange(len(X_out)) if numbers_outside is None else np.asarray(numbers_outside)
+    found = _labelled("X", rows, labels, passes)
+    others = training = None
+    if outside is not None:
+        away = as_rows(outside, name="outside")
+        if away.shape[1] != rows.shape[1]:
+            raise ValueError(f"outside has dimension {away.shape[1]}, X {rows.shape[1]}")
+        others = _surveyed("outside", away, passes)
+    if train is not None:
+        fitted = as_rows(train[0], name="the training rows")
+        if fitted.shape[1] != rows.shape[1]:
+            raise ValueError(
+                f"the training rows have dimension {fitted.shape[1]}, X {rows.shape[1]}"
+            )
+        training = _labelled("the training rows", fitted, train[1], passes)
+    return evaluate_rows(
+        found,
+        Settings(held_out, scores, ks, NeighbourSearch(neighbours), replicates, seed, level),
+        passes,
+        outside=others,
+        train=training,
+        given=given,
+        given_outside=given_outside,
     )
+
+
+def evaluate_rows(
+    labelled: Labelled,
+    settings: Settings,
+    passes: Passes,
+    *,
+    outside: EvaluatedRows | None = None,
+    train: Labelled | None = None,
+    given: Mapping[str, npt.ArrayLike] | None = None,
+    given_outside: Mapping[str, npt.ArrayLike] | None = None,
+    kept: Kept | None = None,
+) -> Evaluation:
+    """Evaluate rows that have been read once; see `evaluate`.
+
+    Parameters
+    ----------
+    given, given_outside : mapping of str to (rows,) array_like
+        A value for each of the rows, also those that are not used.
+    kept : Kept, optional
+        What an evaluation that was not finished has found, and what takes in what this one finds.
+
+    Raises
+    ------
+    ValueError, EmbeddingError
+        As `evaluate`, and for what cannot be read.
+    """
+    kept = Kept() if kept is None else kept
+    rows, seed = labelled.rows, settings.seed
+    split = _split(labelled, settings.held_out, train is None)
+    classes, inside, codes, away = split.classes, split.inside, split.codes, split.away
+    if outside is not None and len(away):
+        raise ValueError("give rows outside or labels to hold out, not both")
     own = {name: _one_a_row(name, values, len(rows)) for name, values in (given or {}).items()}
-    chosen = _chosen_scores(scores, X_in, own)
-
-    def say(what: str) -> Callable[[int, int], None] | None:
-        return None if progress is None else lambda done, total: progress(what, done, total)
-
-    neighbours = retrieve(X_in, codes, progress=say("neighbours"))
+    notes = list(split.notes)
+    chosen = _chosen_scores(settings.scores, rows.lengths[inside], len(classes), own, notes)
+    neighbours = find_neighbours(
+        rows, inside, codes, max(settings.ks), settings.neighbours, passes, seed, kept
+    )
+    notes += neighbours.notes
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
-        answers, how = _answers(
-            X_in, classes, codes, X_out, train, chosen, seed, store, say("classifier and scores")
-        )
+        answers, how = _answers(rows, split, outside, train, chosen, seed, passes, kept)
     notes += sorted({f"classifier: {warning.message}" for warning in caught})
-    correct = answers.predicted == codes
-    near = codes[neighbours.nearest] == codes
-    results = []
-    for number, name in enumerate([*chosen, *own]):
+    outside_rows = len(away) if outside is None else int(outside.usable.sum())
+    certainties: dict[str, tuple[Vector, Vector | None]] = {}
+    for name in [*chosen, *own]:
         if name in own:
-            certainty = own[name][kept]
             elsewhere = (given_outside or {}).get(name)
-            certainty_out = (
-                own[name][away] if elsewhere is None else _one_a_row(name, elsewhere, len(X_out))
-            )
+            certainty = own[name][inside]
+            certainty_out = own[name][away]
+            if elsewhere is not None and outside is not None:
+                certainty_out = _one_a_row(name, elsewhere, len(outside))[outside.usable]
         else:
             certainty, certainty_out = answers.certainty[name], answers.certainty_outside[name]
-        results.append(
-            _judge(
-                name,
-                certainty,
-                certainty_out if len(certainty_out) else None,
-                correct,
-                near,
-                replicates,
-                seed,
-                level,
-            )
-        )
-        if progress:
-            progress("intervals", number + 1, len(chosen) + len(own))
+        certainties[name] = certainty, certainty_out if outside_rows else None
+    correct = answers.predicted == codes
+    resampling = Resampling(settings.replicates, seed, settings.level)
+    results = judged_scores(
+        certainties, correct, neighbours, codes, resampling, passes.say("intervals")
+    )
     best_first: Callable[[ScoreResult], float] = (
         (lambda one: -(one.metrics["auroc"].value or 0.0) if "auroc" in one.metrics else 1.0)
-        if len(X_out)
+        if outside_rows
         else (lambda one: one.metrics["aurc"].value or 0.0)
     )
+    numbers_outside = rows.numbers[away] if outside is None else outside.numbers[outside.usable]
     return Evaluation(
         facts={
-            "rows": len(X_in),
-            "rows_outside": len(X_out),
-            "dimension": int(rows.shape[1]),
+            "rows": len(inside),
+            "rows_outside": outside_rows,
+            "dimension": rows.dimension,
             "class_count": len(classes),
-            "held_out": list(held_out),
+            "held_out": list(settings.held_out),
             "classifier": how,
+            **neighbours.facts,
             "best_aurc": best_aurc(correct),
-            "replicates": replicates,
-            "level": level,
+            "replicates": settings.replicates,
+            "level": settings.level,
             "seed": seed,
         },
-        retrieval=_retrieval_metrics(neighbours, ks, replicates, seed, level),
-        classification=_classification_metrics(answers, correct, replicates, seed, level),
+        retrieval=retrieval_metrics(neighbours, settings.ks, resampling),
+        classification=classification_metrics(answers.confidence, correct, resampling),
         scores=tuple(sorted(results, key=best_first)),
         classes=_per_class(classes, codes, answers.predicted, neighbours),
         reliability=reliability(answers.confidence, correct),
-        labels=classes[codes],
-        predicted=classes[answers.predicted],
+        class_names=classes,
+        codes=codes,
+        predicted_codes=answers.predicted,
         confidence=answers.confidence,
         nearest=neighbours.nearest,
         nearest_cosine=neighbours.cosine,
-        numbers=called[kept],
-        numbers_outside=called[away] if outside is None else called_outside,
-        labels_outside=names[away] if len(away) else None,
+        numbers=rows.numbers[inside],
+        numbers_outside=numbers_outside,
+        labels_outside=labelled.names[labelled.codes[away]] if len(away) else None,
         best_risk_coverage=risk_coverage(correct, correct),
         notes=tuple(notes),
     )
 
 
-def _labels_of(labels: npt.ArrayLike, rows: int) -> npt.NDArray[np.str_]:
+def _surveyed(name: str, rows: npt.NDArray[Any], passes: Passes) -> EvaluatedRows:
+    try:
+        return survey([HeldRows(rows, name=name)], passes)
+    except EmbeddingError as error:
+        if isinstance(error.__cause__, BadRowError):
+            raise error.__cause__ from None
+        raise
+
+
+def _labelled(name: str, rows: npt.NDArray[Any], labels: npt.ArrayLike, passes: Passes) -> Labelled:
     array = np.asarray(labels)
-    if array.shape != (rows,):
-        raise ValueError(f"labels have shape {array.shape}; expected ({rows},), one a row")
+    if array.shape != (len(rows),):
+        raise ValueError(f"labels have shape {array.shape}; expected ({len(rows)},), one a row")
     if array.dtype.kind == "f":
         raise TypeError(f"labels have dtype {array.dtype}; expected integers or strings")
-    return array.astype(np.str_)
+    names, codes = np.unique(array.astype(np.str_), return_inverse=True)
+    return Labelled(_surveyed(name, rows, passes), names, codes)
 
 
-def _labels_of_single_rows(names: npt.NDArray[np.str_]) -> npt.NDArray[np.str_]:
-    present, count = np.unique(names, return_counts=True)
-    single: npt.NDArray[np.str_] = present[count < 2]
-    return single
+@dataclass(frozen=True)
+class _Split:
+    """Which rows are inside and which outside the classes."""
+
+    classes: npt.NDArray[np.str_]
+    inside: Indices
+    codes: Codes
+    away: Indices
+    notes: tuple[str, ...]
 
 
-def _rows_outside(
-    rows: npt.NDArray[Any], away: Indices, outside: npt.ArrayLike | None, store: RowStore
-) -> npt.NDArray[Any]:
-    if outside is None:
-        return store.taken(rows, away)
-    if len(away):
-        raise ValueError("give rows outside or labels to hold out, not both")
-    others = as_rows(outside, name="outside")
-    if others.shape[1] != rows.shape[1]:
-        raise ValueError(f"outside has dimension {others.shape[1]}, X {rows.shape[1]}")
-    return others
+def _split(labelled: Labelled, held_out: Sequence[str], alone_is_out: bool) -> _Split:
+    names, codes, usable = labelled.names, labelled.codes, labelled.rows.usable
+    out = np.isin(names, [str(label) for label in held_out])
+    count = np.bincount(codes[usable], minlength=len(names))
+    single = ~out & (count == 1) & alone_is_out
+    notes = []
+    if single.any():
+        notes.append(f"{int(single.sum())} rows alone in their class are left out")
+    known = np.flatnonzero(~out & ~single & (count > 0))
+    known = known[np.argsort(names[known], kind="stable")]
+    if len(known) < 2:
+        raise ValueError(
+            f"the rows have {len(known)} class with at least 2 rows; evaluation needs 2 or more"
+        )
+    code_of = np.full(len(names), -1)
+    code_of[known] = np.arange(len(known))
+    inside = np.flatnonzero(usable & (code_of >= 0)[codes])
+    away = np.flatnonzero(usable & out[codes])
+    return _Split(names[known], inside, code_of[codes[inside]], away, tuple(notes))
 
 
 def _one_a_row(name: str, values: npt.ArrayLike, rows: int) -> Vector:
@@ -237,11 +326,21 @@ def _one_a_row(name: str, values: npt.ArrayLike, rows: int) -> Vector:
 
 
 def _chosen_scores(
-    scores: Sequence[str] | None, rows: npt.NDArray[Any], given: Mapping[str, Vector]
+    scores: Sequence[str] | None,
+    lengths: Vector,
+    classes: int,
+    given: Mapping[str, Vector],
+    notes: list[str],
 ) -> list[str]:
     if scores is None:
-        lengths = carries_length(rows)
-        wanted = [n for n in DEFAULT_SCORES if lengths or "lengths" not in find_score(n).needs]
+        differ = lengths_differ(lengths)
+        wanted = [n for n in DEFAULT_SCORES if differ or "lengths" not in find_score(n).needs]
+        if len(lengths) * classes > MOST_ROWS_TIMES_CLASSES:
+            wanted.remove("mutual_information")
+            notes.append(
+                f"mutual_information is left out: with {len(lengths)} rows in {classes} classes it"
+                " takes longer than all else; name it among the scores to have it"
+            )
     else:
         wanted = [find_score(name).name for name in scores]
     for name in wanted:
@@ -251,130 +350,77 @@ def _chosen_scores(
 
 
 def _answers(
-    X: npt.NDArray[Any],
-    classes: npt.NDArray[np.str_],
-    codes: npt.NDArray[np.intp],
-    outside: npt.NDArray[Any],
-    train: tuple[npt.ArrayLike, npt.ArrayLike] | None,
+    rows: EvaluatedRows,
+    split: _Split,
+    outside: EvaluatedRows | None,
+    train: Labelled | None,
     names: Sequence[str],
     seed: int,
-    store: RowStore,
-    progress: Callable[[int, int], None] | None,
+    passes: Passes,
+    kept: Kept,
 ) -> tuple[Answers, str]:
+    inside, codes, away = split.inside, split.codes, split.away
+    count = len(split.classes)
+    fold = np.full(len(rows), -1, np.int8)
     if train is None:
-        folds = min(FOLDS, int(np.bincount(codes).min()))
-        return (
-            cross_fit(X, codes, outside, names, seed, progress),
-            f"fitted to these rows in {folds} folds, each row judged by the one that has not seen it",
-        )
-    from vmf.models import VMFClassifier
-
-    training = as_rows(train[0], name="the training rows")
-    if training.shape[1] != X.shape[1]:
-        raise ValueError(f"the training rows have dimension {training.shape[1]}, X {X.shape[1]}")
-    labels = _labels_of(train[1], len(training))
-    known = np.isin(labels, classes)
-    missing = np.setdiff1d(classes, labels)
-    if missing.size:
-        raise ValueError(f"no training row has the label {str(missing[0])!r}")
-    if not known.all():
-        training, labels = store.taken(training, np.flatnonzero(known)), labels[known]
-    model = VMFClassifier().fit(training, np.searchsorted(classes, labels))
-    return (
-        answer_with(model, training, X, outside, names, seed),
-        f"fitted to {len(training)} other rows",
-    )
-
-
-def _judge(
-    name: str,
-    certainty: Vector,
-    outside: Vector | None,
-    correct: npt.NDArray[np.bool_],
-    near: npt.NDArray[np.bool_],
-    replicates: int,
-    seed: int,
-    level: float,
-) -> ScoreResult:
-    count = len(certainty)
-    order = ranks(np.concatenate([certainty, np.empty(0) if outside is None else outside]), name)
-    inside_order, outside_order = order[:count], order[count:]
-
-    def of_rows(index: Indices) -> dict[str, float | None]:
-        return {
-            "r_auroc": auroc(inside_order[index], near[index]),
-            "aurc": aurc(inside_order[index], correct[index]),
-        }
-
-    def of_both(index: Indices, index_outside: Indices) -> dict[str, float | None]:
-        return detect(inside_order[index], outside_order[index_outside])
-
-    how = {"replicates": replicates, "seed": seed, "level": level}
-    metrics: dict[str, Metric] = bootstrap(of_rows, count, **how)  # type: ignore[arg-type]
+        fold[inside], folds = folds_of(codes, seed)
+        fold[away] = np.arange(len(away)) % folds
+        sets = np.full(len(rows), -1, np.int32)
+        sets[inside] = fold[inside].astype(np.int32) * count + codes.astype(np.int32)
+        how = f"fitted to these rows in {folds} folds, each row judged by the one that has not seen it"
+        fitted = rows
+    else:
+        folds, fitted = 1, train.rows
+        fold[inside] = fold[away] = 0
+        code_of = {str(name): code for code, name in enumerate(split.classes)}
+        known = np.array([code_of.get(str(name), -1) for name in train.names], np.int32)
+        sets = np.where(train.rows.usable, known[train.codes], -1).astype(np.int32)
+        missing = np.flatnonzero(np.bincount(sets[sets >= 0], minlength=count) == 0)
+        if missing.size:
+            raise ValueError(f"no training row has the label {str(split.classes[missing[0]])!r}")
+        how = f"fitted to {int((sets >= 0).sum())} other rows"
+    classifier = Classifier(fitted, sets, folds, count, names, seed, passes, kept)
+    found = classifier.judge(rows, fold, "inside_", "classifier and scores")
+    outer, there = found, away
     if outside is not None:
-        metrics |= bootstrap(of_both, count, len(outside), **how)  # type: ignore[arg-type]
-    return ScoreResult(
-        name=name,
-        formula=SCORES[name].formula if name in SCORES else "",
-        metrics=metrics,
-        certainty=certainty,
-        certainty_outside=outside,
-        risk_coverage=risk_coverage(inside_order, correct),
+        there = np.flatnonzero(outside.usable)
+        column = np.full(len(outside), -1, np.int8)
+        column[there] = np.arange(len(there)) % folds
+        outer = classifier.judge(outside, column, "outside_", "scores outside")
+    return _as_answers(found, outer, inside, there, names), how
+
+
+def _as_answers(
+    found: Judged, outer: Judged, inside: Indices, there: Indices, names: Sequence[str]
+) -> Answers:
+    return Answers(
+        found.predicted[inside].astype(np.intp),
+        found.confidence[inside],
+        {name: found.certainty[inside, k] for k, name in enumerate(names)},
+        {name: outer.certainty[there, k] for k, name in enumerate(names)},
     )
-
-
-def _retrieval_metrics(
-    found: Retrieval, ks: Sequence[int], replicates: int, seed: int, level: float
-) -> dict[str, Metric]:
-    values = {f"recall@{k}": found.recall_at(k) for k in ks}
-    values["map@r"] = found.average_precision
-    return _means(values, replicates, seed, level)
-
-
-def _classification_metrics(
-    answers: Answers, correct: npt.NDArray[np.bool_], replicates: int, seed: int, level: float
-) -> dict[str, Metric]:
-    def statistic(index: Indices) -> dict[str, float | None]:
-        return {
-            "accuracy": float(correct[index].mean()),
-            "ece": expected_calibration_error(answers.confidence[index], correct[index]),
-        }
-
-    return bootstrap(statistic, len(correct), replicates=replicates, seed=seed, level=level)
-
-
-def _means(
-    values: Mapping[str, Vector], replicates: int, seed: int, level: float
-) -> dict[str, Metric]:
-    """Means over the rows where a value is defined, which are the same for all."""
-    defined = np.flatnonzero(~np.isnan(next(iter(values.values()))))
-
-    def statistic(index: Indices) -> dict[str, float | None]:
-        return {name: float(column[defined[index]].mean()) for name, column in values.items()}
-
-    return bootstrap(statistic, len(defined), replicates=replicates, seed=seed, level=level)
 
 
 def _per_class(
-    classes: npt.NDArray[np.str_],
-    codes: npt.NDArray[np.intp],
-    predicted: npt.NDArray[np.intp],
-    neighbours: Retrieval,
+    classes: npt.NDArray[np.str_], codes: Codes, predicted: Codes, neighbours: Neighbours
 ) -> tuple[ClassResult, ...]:
-    hits = neighbours.recall_at(1)
-    results = []
-    for code, label in enumerate(classes):
-        members = codes == code
-        wrong = predicted[members & (predicted != code)]
-        results.append(
-            ClassResult(
-                label=str(label),
-                rows=int(members.sum()),
-                recall_at_1=float(hits[members].mean()) if members.sum() > 1 else None,
-                accuracy=float((predicted[members] == code).mean()),
-                most_confused_with=str(classes[np.bincount(wrong).argmax()])
-                if wrong.size
-                else None,
-            )
+    count = len(classes)
+    rows = np.bincount(codes, minlength=count)
+    right = np.bincount(codes[predicted == codes], minlength=count)
+    hit = np.bincount(codes[neighbours.is_right(codes)], minlength=count)
+    wrong = np.flatnonzero(predicted != codes)
+    confused: list[str | None] = [None] * count
+    pairs, times = np.unique(codes[wrong] * count + predicted[wrong], return_counts=True)
+    # The most frequent one last, of equally frequent ones the first class.
+    for pair in pairs[np.lexsort((-pairs, times))]:
+        confused[pair // count] = str(classes[pair % count])
+    return tuple(
+        ClassResult(
+            label=str(label),
+            rows=int(rows[code]),
+            recall_at_1=float(hit[code] / rows[code]) if rows[code] > 1 else None,
+            accuracy=float(right[code] / rows[code]),
+            most_confused_with=confused[code],
         )
-    return tuple(results)
+        for code, label in enumerate(classes)
+    )

@@ -55,19 +55,67 @@ def bootstrap(
     dict of Metric
         A value that is undefined in more than a tenth of the replicates has no interval.
     """
-    whole = statistic(*(np.arange(size) for size in sizes))
+    draws = _drawn(statistic, sizes, replicates, seed)
+    return _with_intervals(statistic(*(np.arange(size) for size in sizes)), draws, level)
+
+
+@dataclass(frozen=True)
+class Resampling:
+    """How the intervals of measures are found; see `bootstrap`.
+
+    Attributes
+    ----------
+    replicates, seed, level
+        As there.
+    """
+
+    replicates: int
+    seed: int
+    level: float
+
+    def of_counts(
+        self, statistic: Callable[..., Mapping[str, float | None]], *sizes: int
+    ) -> dict[str, Metric]:
+        """Do what `bootstrap` does, with the same draws, for a statistic of how often each row counts.
+
+        Parameters
+        ----------
+        statistic : callable
+            Takes (rows,) integers of each group: 1 for each row, or how often it was drawn.
+        *sizes : int
+            Rows in each group.
+        """
+
+        def of_drawn(*indices: Indices) -> Mapping[str, float | None]:
+            pairs = zip(indices, sizes, strict=True)
+            return statistic(*(np.bincount(index, minlength=size) for index, size in pairs))
+
+        whole = statistic(*(np.ones(size, np.intp) for size in sizes))
+        draws = _drawn(of_drawn, sizes, self.replicates, self.seed)
+        return _with_intervals(whole, draws, self.level)
+
+
+def _drawn(
+    statistic: Callable[..., Mapping[str, float | None]],
+    sizes: tuple[int, ...],
+    replicates: int,
+    seed: int,
+) -> list[Mapping[str, float | None]]:
+    """The statistics of each replicate."""
     rng = np.random.default_rng(seed)
-    drawn: dict[str, list[float]] = {name: [] for name in whole}
-    for _ in range(replicates):
-        for name, value in statistic(*(rng.integers(0, size, size) for size in sizes)).items():
-            if value is not None:
-                drawn[name].append(value)
+    return [statistic(*(rng.integers(0, size, size) for size in sizes)) for _ in range(replicates)]
+
+
+def _with_intervals(
+    whole: Mapping[str, float | None], draws: list[Mapping[str, float | None]], level: float
+) -> dict[str, Metric]:
     tail = 100.0 * (1.0 - level) / 2.0
     result = {}
     for name, value in whole.items():
-        if value is None or len(drawn[name]) < max(1, 0.9 * replicates):
+        drawn = [found for one in draws if (found := one[name]) is not None]
+        if value is None or len(drawn) < max(1, 0.9 * len(draws)):
             result[name] = Metric(value)
         else:
-            low, high = np.percentile(drawn[name], [tail, 100.0 - tail])
+            low, high = np.percentile(drawn, [tail, 100.0 - tail])
             result[name] = Metric(float(value), float(low), float(high))
     return result

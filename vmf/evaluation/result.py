@@ -67,12 +67,14 @@ class Evaluation:
         Best first: by AUROC where there are rows outside, else by AURC.
     classes : tuple of ClassResult
     reliability : Reliability
-    labels, predicted : (rows,) str
-        Of the rows inside.
+    class_names : (classes,) str
+        The labels inside, in order.
+    codes, predicted_codes : (rows,) intp
+        Of the rows inside: their label and what they were taken for, as positions among these.
     confidence : (rows,) float64
         Probability of the predicted class.
     nearest : (rows,) intp
-        The most similar other row inside.
+        The most similar other row inside; with approximate neighbours, of those that were compared.
     numbers, numbers_outside : (rows,) intp
         The row of each in its file.
     labels_outside : (rows outside,) str or None
@@ -88,8 +90,9 @@ class Evaluation:
     scores: tuple[ScoreResult, ...]
     classes: tuple[ClassResult, ...]
     reliability: Reliability
-    labels: npt.NDArray[np.str_]
-    predicted: npt.NDArray[np.str_]
+    class_names: npt.NDArray[np.str_]
+    codes: npt.NDArray[np.intp]
+    predicted_codes: npt.NDArray[np.intp]
     confidence: Vector
     nearest: npt.NDArray[np.intp]
     nearest_cosine: Vector
@@ -98,6 +101,16 @@ class Evaluation:
     labels_outside: npt.NDArray[np.str_] | None
     best_risk_coverage: RiskCoverage
     notes: tuple[str, ...] = field(default=())
+
+    @property
+    def labels(self) -> npt.NDArray[np.str_]:
+        """The label of each row inside, (rows,) str."""
+        return self.class_names[self.codes]
+
+    @property
+    def predicted(self) -> npt.NDArray[np.str_]:
+        """What each row inside was taken for, (rows,) str."""
+        return self.class_names[self.predicted_codes]
 
     @property
     def has_outside(self) -> bool:

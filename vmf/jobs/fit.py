@@ -22,7 +22,6 @@ from vmf.embeddings.left_out import LeftOut
 from vmf.embeddings.opening import Progress, labels_for, open_groups
 from vmf.errors import Argument, EmbeddingError, PathLike
 from vmf.estimation import Estimator, SufficientStatistics
-from vmf.jobs.statistics import Gather, running
 from vmf.output import check_output, claimed_output, claimed_outputs
 from vmf.passes.checkpoint import (
     Checkpoint,
@@ -34,6 +33,7 @@ from vmf.passes.checkpoint import (
 from vmf.passes.engine import Reading, Runner, run
 from vmf.passes.here import Here
 from vmf.passes.keeper import SECONDS_BETWEEN_CHECKPOINTS, Keeper, check_checkpoint
+from vmf.passes.statistics import Gather, running
 
 if TYPE_CHECKING:
     from vmf.embeddings.labels import Labels

@@ -58,7 +58,11 @@ def norm_concentration(
 
 def carries_length(rows: Rows) -> bool:
     """Whether the rows differ in length by more than rounding."""
-    lengths = row_lengths(rows)
+    return lengths_differ(row_lengths(rows))
+
+
+def lengths_differ(lengths: Vector) -> bool:
+    """Whether lengths of rows, (rows,), differ by more than rounding."""
     return bool(np.ptp(lengths) > _ROUNDING * lengths.max())
 
 
