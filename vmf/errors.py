@@ -177,6 +177,10 @@ class ExperimentError(VMFError, ValueError):
     """An experiment cannot run as it was asked for; ``str(error)`` is one line with the cure."""
 
 
+class LibraryMissingError(ExperimentError):
+    """The library that is compared is not installed here."""
+
+
 class DegenerateFitError(VMFError, ValueError):
     """The data determine no distribution: all rows equal, or R = 0."""
 

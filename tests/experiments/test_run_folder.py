@@ -81,7 +81,7 @@ def test_a_killed_run_leaves_nothing_that_looks_finished_and_the_next_one_clears
 
 def test_earlier_results_are_replaced_only_on_request(tmp_path):
     fill(tmp_path / "run", "earlier")
-    with pytest.raises(ExperimentError, match="--overwrite"):
+    with pytest.raises(ExperimentError, match="overwrite=True"):
         fill(tmp_path / "run", "later")
     fill(tmp_path / "run", "later", overwrite=True)
     assert (tmp_path / "run" / CONFIG).read_text() == "later"

@@ -98,6 +98,7 @@ _BINARY = {"ki": 1 << 10, "mi": 1 << 20, "gi": 1 << 30, "ti": 1 << 40}
 
 _OPTIONS = {
     "address": "--cluster",
+    "overrides": "--set",
     "score_files": "--scores",
     "ood_score_files": "--ood-scores",
     "facts['stride_on']": "--stride-on",

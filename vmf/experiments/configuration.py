@@ -1,4 +1,4 @@
-"""From a name or a YAML file, ``--quick`` and ``--set`` to a checked configuration.
+"""From a name or a YAML file, its quick form and overrides to a checked configuration.
 
 A file holds the values of the full experiment and, under `quick`, those that a run of minutes
 replaces. Later wins: the file, its `quick` part, the overrides in their order.
@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vmf.errors import ExperimentError
+from vmf.errors import Argument, ExperimentError, Part
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
@@ -62,11 +62,11 @@ def load(
         raise ExperimentError(f"{path.name}: quick: should be a mapping of keys to values")
     if quick:
         values = _merged(values, faster)
-    origin: dict[tuple[str, ...], str] = {}
+    origin: dict[tuple[str, ...], Part] = {}
     for text in overrides:
         keys, value = _parse_override(text)
         _set(values, keys, value, text)
-        origin[keys] = f"--set {text}"
+        origin[keys] = Argument("overrides", text)
     return _validated(values, path.name, origin)
 
 
@@ -103,7 +103,7 @@ def _read(path: Path) -> dict[str, Any]:
     return values
 
 
-def _parsed(text: str, source: str) -> Any:
+def _parsed(text: str, source: Part) -> Any:
     """The values of a YAML text, of plain types only; ExperimentError.
 
     Aliases are refused: no configuration needs one, and a few lines of them stand for more values
@@ -124,20 +124,20 @@ def _parsed(text: str, source: str) -> Any:
             elif depth > _DEEPEST:
                 problem = "is nested too deeply for a configuration"
             if problem:
-                raise ExperimentError(f"{source}: line {token.start_mark.line + 1}: {problem}")
+                raise ExperimentError(source, f": line {token.start_mark.line + 1}: {problem}")
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" line {mark.line + 1}:" if mark else ""
-        if "\n" not in text:  # what was typed after --set has no lines to count
+        if "\n" not in text:  # an override has no lines to count
             where = " the value is not YAML:"
         problem = getattr(error, "problem", None) or "is not YAML"
-        raise ExperimentError(f"{source}:{where} {problem}") from error
+        raise ExperimentError(source, f":{where} {problem}") from error
     except (ValueError, OverflowError, TypeError, KeyError, IndexError, AttributeError) as error:
         # What the parser makes of 2001-99-99, of a number of 5000 digits and of "0b".
         if isinstance(error, ExperimentError):
             raise
-        raise ExperimentError(f"{source}: holds a value that cannot be read ({error})") from error
+        raise ExperimentError(source, f": holds a value that cannot be read ({error})") from error
 
 
 def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -152,12 +152,16 @@ def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 def _parse_override(text: str) -> tuple[tuple[str, ...], Any]:
     if len(text) > _LONGEST:
-        raise ExperimentError(f"--set {text[:40]}...: is longer than any value can be")
+        raise ExperimentError(
+            Argument("overrides", f"{text[:40]}..."), ": is longer than any value can be"
+        )
     key, equals, value = text.partition("=")
     keys = tuple(key.strip().split("."))
     if not equals or not all(keys):
-        raise ExperimentError(f"--set {text}: write KEY=VALUE, with dots for nested keys")
-    return keys, _parsed(value, f"--set {text}")
+        raise ExperimentError(
+            Argument("overrides", text), ": write KEY=VALUE, with dots for nested keys"
+        )
+    return keys, _parsed(value, Argument("overrides", text))
 
 
 def _set(values: dict[str, Any], keys: tuple[str, ...], value: Any, text: str) -> None:
@@ -167,7 +171,9 @@ def _set(values: dict[str, Any], keys: tuple[str, ...], value: Any, text: str) -
             key = _index(place, key, text)
         elif not isinstance(place, dict):
             above = ".".join(keys[:depth])
-            raise ExperimentError(f"--set {text}: {above} holds a value, not further keys")
+            raise ExperimentError(
+                Argument("overrides", text), f": {above} holds a value, not further keys"
+            )
         if depth == len(keys) - 1:
             place[key] = value
         elif isinstance(place, dict):
@@ -179,13 +185,14 @@ def _set(values: dict[str, Any], keys: tuple[str, ...], value: Any, text: str) -
 def _index(items: list[Any], key: str, text: str) -> Any:
     if not key.isdigit() or int(key) >= len(items):
         raise ExperimentError(
-            f"--set {text}: {key!r} should be a position from 0 to {len(items) - 1} in the list"
+            Argument("overrides", text),
+            f": {key!r} should be a position from 0 to {len(items) - 1} in the list",
         )
     return int(key)
 
 
 def _validated(
-    values: dict[str, Any], file: str, origin: Mapping[tuple[str, ...], str]
+    values: dict[str, Any], file: str, origin: Mapping[tuple[str, ...], Part]
 ) -> BaseModel:
     from pydantic import ValidationError
 
@@ -200,15 +207,15 @@ def _validated(
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        raise ExperimentError(_first_problem(error, model, file, origin)) from error
+        raise ExperimentError(*_first_problem(error, model, file, origin)) from error
 
 
 def _first_problem(
     error: ValidationError,
     model: type[BaseModel],
     file: str,
-    origin: Mapping[tuple[str, ...], str],
-) -> str:
+    origin: Mapping[tuple[str, ...], Part],
+) -> tuple[Part, str]:
     found = error.errors()
     # An override was typed last, so speak of it first; a misspelt key explains one that is missing.
     first = min(found, key=lambda one: (not _source(one, origin), one["type"] != "extra_forbidden"))
@@ -226,7 +233,7 @@ def _first_problem(
         if not isinstance(first["input"], dict):
             problem += f", not {_shown(first['input'])}"
     more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-    return f"{place}: {key + ': ' if key else ''}{problem}{more}"
+    return place, f": {key + ': ' if key else ''}{problem}{more}"
 
 
 def _shown(value: Any) -> str:
@@ -234,7 +241,7 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
-def _source(problem: Mapping[str, Any], origin: Mapping[tuple[str, ...], str]) -> str | None:
+def _source(problem: Mapping[str, Any], origin: Mapping[tuple[str, ...], Part]) -> Part | None:
     keys = tuple(map(str, problem["loc"]))
     for given, text in origin.items():
         if keys[: len(given)] == given or given[: len(keys)] == keys:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from vmf.embeddings import open_embeddings
 from vmf.embeddings.labels import Labels, read_labels
-from vmf.errors import ExperimentError
+from vmf.errors import Argument, ExperimentError
 from vmf.experiments.libraries import installed
 
 if TYPE_CHECKING:
@@ -25,7 +25,9 @@ _CHUNK_BYTES = 32 << 20
 _IMAGES, _WEIGHTS = "cifar10", r"(\w+\.)?(DEFAULT|IMAGENET1K_V\d)"
 _NEEDS_TORCH = (
     "extracting features needs torch and torchvision: pip install 'vmf-toolkit[features]', or give"
-    " feature files (--set files=...)"
+    " feature files (",
+    Argument("overrides", "files=..."),
+    ")",
 )
 
 
@@ -105,7 +107,7 @@ def check_files(config: VMFCifar10) -> None:
         _source(config.extract.images, _IMAGES)
         _source(config.extract.weights, _WEIGHTS)
         if not (installed("torch") and installed("torchvision")):
-            raise ExperimentError(_NEEDS_TORCH)
+            raise ExperimentError(*_NEEDS_TORCH)
 
 
 def find(name: str) -> Path:
@@ -117,8 +119,13 @@ def find(name: str) -> Path:
             return candidate
     raise ExperimentError(
         f"{name}: does not exist; examples/ is in a checkout of the repository; give other feature"
-        " files (--set files=...), or what features are extracted from"
-        " (--set extract.images=FOLDER --set extract.weights=FILE)"
+        " files (",
+        Argument("overrides", "files=..."),
+        "), or what features are extracted from (",
+        Argument("overrides", "extract.images=FOLDER"),
+        " ",
+        Argument("overrides", "extract.weights=FILE"),
+        ")",
     )
 
 
@@ -151,7 +158,7 @@ def _extract(
             dtype=settings.dtype, resume=True, progress=_in_tenths(target.name, say),
         )  # fmt: skip
     except ImportError as error:
-        raise ExperimentError(_NEEDS_TORCH) from error
+        raise ExperimentError(*_NEEDS_TORCH) from error
     say(f"{target.name}: {done.rows} x {done.dimension}, {done.images_per_second:.0f} images/s")
     return done
 

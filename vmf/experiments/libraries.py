@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from vmf.arrays.types import FloatArray
-from vmf.errors import ExperimentError
+from vmf.errors import LibraryMissingError
 
 VectorFunction = Callable[[FloatArray, FloatArray], FloatArray]
 
@@ -36,10 +36,6 @@ CALLS = {
 }
 SLOW = ("mpmath",)
 _CHUNK = 25
-
-
-class LibraryMissingError(ExperimentError):
-    """The library is not installed here."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vmf.errors import ExperimentError
+from vmf.errors import Argument, ExperimentError
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -71,7 +71,9 @@ def reproduce(
 
     if ALL in experiments:
         if overrides:
-            raise ExperimentError("--set changes one experiment; name it instead of all")
+            raise ExperimentError(
+                Argument("overrides"), " change one experiment; name it instead of all"
+            )
         experiments = configuration.shipped_names()
     work: list[tuple[Experiment, BaseModel, Path]] = []
     for name in experiments:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vmf.errors import ExperimentError
+from vmf.errors import Argument, ExperimentError
 from vmf.output import atomic_folder, claimed_output
 
 if TYPE_CHECKING:
@@ -72,12 +72,15 @@ def check_target(target: Path, *, overwrite: bool) -> None:
         if target.is_dir() and not target.is_symlink() and not any(target.iterdir()):
             return
         raise ExperimentError(
-            f"{target}: exists and is not a folder of results; name another with --output"
+            f"{target}: exists and is not a folder of results; name another with ",
+            Argument("output"),
         )
     if not overwrite:
         raise ExperimentError(
-            f"{target}: holds the results of an earlier run; replace them with --overwrite or name"
-            " another folder with --output"
+            f"{target}: holds the results of an earlier run; replace them with ",
+            Argument("overwrite", True),
+            " or name another folder with ",
+            Argument("output"),
         )
 
 

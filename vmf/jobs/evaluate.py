@@ -60,7 +60,22 @@ _TABLE_ROWS = 1 << 16
 
 @dataclass(frozen=True)
 class Inputs:
-    """The files of an evaluation; see ``vmf evaluate --help``."""
+    """The files of an evaluation.
+
+    Attributes
+    ----------
+    file, train, ood : path-like
+        Embeddings: those that are judged, those that the classifier is fitted to, and those of none
+        of the classes.
+    labels, train_labels : str
+        ``FILE`` or ``FILE:COLUMN``, see `vmf.embeddings.labels.read_labels`.
+    score_files, ood_score_files : tuple of str
+        Scores that were computed elsewhere; see `vmf.jobs.score_file.read_scores`.
+    score_files_higher : {"certain", "ood"}
+        What a higher one means.
+    images, images_split : str
+        What the rows were made from, for the report.
+    """
 
     file: PathLike
     labels: str
@@ -329,7 +344,7 @@ def _write(
     """Write all outputs or none."""
 
     def pictures(is_outside: bool, numbers: Sequence[int]) -> Mapping[int, str]:
-        # Rows held out stand in the same file as the others; those of --ood are other images.
+        # Rows held out stand in the same file as the others; those of `ood` are other images.
         if images is None or (is_outside and inputs.ood is not None):
             return {}
         return thumbnails(images, numbers)
