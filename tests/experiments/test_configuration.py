@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from vmf.cli.options import as_option
 from vmf.errors import ExperimentError
 from vmf.experiments import configuration
 from vmf.experiments.registry import EXPERIMENTS
@@ -14,7 +15,7 @@ from vmf.experiments.registry import EXPERIMENTS
 def refused(name: object, *overrides: str, quick: bool = False) -> str:
     with pytest.raises(ExperimentError) as caught:
         configuration.load(str(name), quick=quick, overrides=overrides)
-    message = str(caught.value)
+    message = caught.value.told(as_option)
     assert "\n" not in message
     return message
 
