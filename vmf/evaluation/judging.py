@@ -143,9 +143,7 @@ def retrieval_metrics(
         )
     everywhere = np.flatnonzero(approximate.rank > 0)
     rough = {f"recall@{k}": approximate.recall_at(k) for k in ks}
-    off = {
-        name: columns[name] - values[sample[defined]] for name, values in rough.items()
-    }
+    off = {name: columns[name] - values[sample[defined]] for name, values in rough.items()}
     whole = {name: values[everywhere] for name, values in rough.items()}
 
     def statistic(times: Counts, times_sampled: Counts) -> dict[str, float | None]:
