@@ -22,8 +22,8 @@ from vmf.evaluation.rows import EvaluatedRows, Indices, Passes
 from vmf.passes.checkpoint import read_statistics, statistics_tensors
 from vmf.passes.engine import Column, Task
 from vmf.passes.statistics import Gather
-from vmf.uncertainty.class_model import log_weights
-from vmf.uncertainty.norm import row_lengths
+from vmf.uncertainty.class_model import log_weights, one_minus_cosines
+from vmf.uncertainty.norm import scale_from_distances
 from vmf.uncertainty.reference import Reference
 from vmf.uncertainty.registry import find_score
 
@@ -132,6 +132,42 @@ class Judge(Task[Judged]):
         return Judged(*(np.concatenate(values) for values in zip(*parts, strict=True)))
 
 
+@dataclass(frozen=True)
+class FromMeans(Task[tuple[Vector, ...]]):
+    """Finds how far rows are from the nearest mean direction, 1 - cosine, of each of some models.
+
+    Its columns say, for each model, of which rows.
+    """
+
+    models: tuple[Any, ...]
+
+    most_rows = 1 << 19
+
+    @property
+    def beside(self) -> int:  # type: ignore[override]
+        """Distances of a part of the rows, and directions."""
+        return 4 * 8 * max(_MATRIX_ELEMENTS, len(self.models[0].mean_directions_))
+
+    def of_block(
+        self, rows: FloatRows, first_row: int, columns: Sequence[Column]
+    ) -> tuple[Vector, ...]:
+        """Return one array a model."""
+        found = []
+        for model, wanted in zip(self.models, columns, strict=True):
+            assert wanted is not None
+            members = np.flatnonzero(wanted)
+            step = max(1, _MATRIX_ELEMENTS // max(model.mean_directions_.shape))
+            away = np.empty(len(members))
+            for part in slices(len(members), step):
+                away[part] = one_minus_cosines(model, rows[members[part]]).min(axis=1)
+            found.append(away)
+        return tuple(found)
+
+    def merge(self, parts: Sequence[tuple[Vector, ...]]) -> tuple[Vector, ...]:
+        """Return those of all rows, one after the other."""
+        return tuple(np.concatenate(values) for values in zip(*parts, strict=True))
+
+
 class _Once:
     """A model that computes the densities of rows once, however many scores need them."""
 
@@ -187,7 +223,7 @@ class Classifier:
             self._model([parts[k :: self._classes] for k in range(self._classes)], fold)
             for fold in range(folds)
         ]
-        self._scale_rows = self._rows_for_a_scale()
+        self._scales_found = self._scales()
 
     def judge(
         self, rows: EvaluatedRows, folds: npt.NDArray[np.int8], name: str, what: str
@@ -245,22 +281,23 @@ class Classifier:
         model.statistics_ = {}  # the workers need the parameters only
         return model
 
-    def _rows_for_a_scale(self) -> list[FloatRows] | None:
-        """Some training rows of each classifier; None where no score needs any, or all."""
-        if "kernel_density" in self._names or not any(
-            "training rows" in find_score(name).needs for name in self._names
-        ):
+    def _scales(self) -> list[float] | None:
+        """The scale of the lengths for each classifier; None where no score needs one."""
+        if not any("lengths" in find_score(name).needs for name in self._names):
             return None
         rng = np.random.default_rng(self._seed)
-        chosen = []
+        wanted = np.zeros((self._folds, len(self._rows)), bool)
         for fold in range(self._folds):
             seen = self._seen(fold)
-            if len(seen) > _ROWS_FOR_A_SCALE:
+            if "kernel_density" not in self._names and len(seen) > _ROWS_FOR_A_SCALE:
                 seen = np.sort(rng.choice(seen, _ROWS_FOR_A_SCALE, replace=False))
-            chosen.append(seen)
-        together = np.unique(np.concatenate(chosen))
-        rows = self._rows.take(self._passes, together)
-        return [rows[np.searchsorted(together, one)] for one in chosen]
+            wanted[fold, seen] = True
+        task = FromMeans(tuple(self._models))
+        away = self._passes.reduce(task, self._rows, columns=list(wanted))
+        return [
+            scale_from_distances(one, self._rows.lengths[those], self._rows.dimension)
+            for one, those in zip(away, wanted, strict=True)
+        ]
 
     def _seen(self, fold: int) -> Indices:
         """The rows that the classifier of a fold was fitted to."""
@@ -272,21 +309,19 @@ class Classifier:
     def _reference(self, fold: int) -> Reference:
         """What the rows of a fold are judged against; whatever follows from training rows is in it."""
         model = self._models[fold]
-        if "kernel_density" in self._names:
-            training = self._all_training_rows(fold)
-        elif self._scale_rows is not None:
-            training = self._scale_rows[fold]
-        else:
+        if self._scales_found is None and "kernel_density" not in self._names:
             return Reference(model, seed=self._seed)
-        whole = Reference(model, training, seed=self._seed)
         # Of the rows themselves it is only asked whether their lengths differ.
-        lengths = row_lengths(training)
-        light = Reference(model, training[[lengths.argmin(), lengths.argmax()]], seed=self._seed)
-        if any("lengths" in find_score(name).needs for name in self._names):
-            light.__dict__["norm_scale"] = whole.norm_scale
+        lengths = self._rows.lengths[self._seen(fold)]
+        training = np.zeros((2, self._rows.dimension))
+        training[:, 0] = lengths.min(), lengths.max()
+        reference = Reference(model, training, seed=self._seed)
+        if self._scales_found is not None:
+            reference.__dict__["norm_scale"] = self._scales_found[fold]
         if "kernel_density" in self._names:
-            light.__dict__["kernel_density"] = whole.kernel_density
-        return light
+            whole = Reference(model, self._all_training_rows(fold), seed=self._seed)
+            reference.__dict__["kernel_density"] = whole.kernel_density
+        return reference
 
     def _all_training_rows(self, fold: int) -> FloatRows:
         seen = self._seen(fold)

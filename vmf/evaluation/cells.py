@@ -47,7 +47,7 @@ CELLS_PER_ROOT = 2.0
 
 _ROWS_A_CENTRE = 32
 _ITERATIONS = 8
-_CHUNK_BYTES = 64 << 20
+_CHUNK_BYTES = 32 << 20
 _TILE_ROWS = 1024
 _LARGEST_SENT = 256 << 20
 """Bytes of rows that are sent to the workers of a cluster at a time."""
@@ -447,7 +447,7 @@ def _how_many(
 
 def _rows_at_once(search: Search, most: int) -> int:
     """How many rows are searched at a time."""
-    size = search.passes.room(0.5)
+    size = search.passes.room(0.6)
     if not search.passes.runner.is_here:
         size = min(size, _LARGEST_SENT)
     return max(1024, size // (2 * search.rows.dimension + 8))

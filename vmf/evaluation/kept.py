@@ -48,7 +48,7 @@ class Kept:
 
     def number(self, name: str) -> int:
         """How far something is; 0 where it has not begun."""
-        return int(self.arrays[name]) if name in self.arrays else 0
+        return int(self.arrays[name].reshape(-1)[0]) if name in self.arrays else 0
 
     def begun(self, name: str, shape: tuple[int, ...], fill: Any, dtype: npt.DTypeLike) -> Array:
         """The array of that name, to be filled in; a new one where there is none."""

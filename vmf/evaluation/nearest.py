@@ -30,6 +30,7 @@ QUERIES_OF_A_TILE = 1024
 ROWS_OF_A_TILE = 1024
 """A tile of similarities, 4 MB of float32, stays in the cache between its product and its comparison."""
 
+_QUERIES_OF_A_GUESS = 256
 _UNIT_ELEMENTS = 1 << 20
 _CHUNK_BYTES = 32 << 20
 
@@ -184,7 +185,7 @@ def floors(
             kth = len(sample) - place
             found[tile.start + those] = np.partition(similar[those], kth, axis=1)[:, kth]
 
-    in_threads(search, slices(len(queries), QUERIES_OF_A_TILE))
+    in_threads(search, slices(len(queries), _QUERIES_OF_A_GUESS))
     return found
 
 

@@ -55,6 +55,9 @@ _LATER_BYTES = 96 << 20
 _LATER_BYTES_A_ROW = 64
 """What is taken after the last pass: the libraries that draw, and the draws of the bootstrap."""
 
+_KEPT_BYTES_A_ROW = 500
+"""What a checkpoint takes while it is written."""
+
 _TABLE_ROWS = 1 << 16
 
 
@@ -283,7 +286,8 @@ def _evaluate(
         keep = keeper
         kept.changed = lambda: keep.offer(state)
     rows_in_all = sum(file.rows for one in opened for file in one.files)
-    passes = Passes(reading, runner, progress, held=_LATER_BYTES + _LATER_BYTES_A_ROW * rows_in_all)
+    a_row = _LATER_BYTES_A_ROW + (_KEPT_BYTES_A_ROW if keeper else 0)
+    passes = Passes(reading, runner, progress, held=_LATER_BYTES + a_row * rows_in_all)
     try:
         labelled = main.labelled(passes)
         _check_held_out(inputs.labels, labelled, settings.held_out)

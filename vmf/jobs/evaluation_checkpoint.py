@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from vmf.errors import PathLike
+from vmf.evaluation.kept import Kept
 from vmf.passes.checkpoint import Tensor, open_checkpoint, write_checkpoint
 
 _FORMAT = "vmf-evaluation-checkpoint"
@@ -35,14 +36,10 @@ class EvaluationCheckpoint:
     @property
     def progress(self) -> str:
         """How far the evaluation is, in words."""
-        arrays = self.arrays
-        searched = 0
-        if "neighbours_done" in arrays:
-            searched = int(arrays["neighbours_done"])
-        elif "cells_nearest" in arrays:
+        arrays, kept = self.arrays, Kept(self.arrays)
+        searched = kept.number("neighbours_done") or kept.number("sample_done")
+        if "cells_nearest" in arrays:
             searched = int(np.count_nonzero(arrays["cells_nearest"][:, 0] >= 0))
-        elif "sample_done" in arrays:
-            searched = int(arrays["sample_done"])
         judged = 0
         if "inside_confidence" in arrays:
             judged = int(np.count_nonzero(~np.isnan(arrays["inside_confidence"])))

@@ -91,7 +91,12 @@ def fit_norm_scale(
     away = one_minus_cosines(model, X)
     lengths = row_lengths(as_rows(X))
     away = away.min(axis=1) if codes is None else away[np.arange(len(away)), np.asarray(codes)]
-    p = float(np.shape(model.mean_directions_)[1])
+    return scale_from_distances(away, lengths, int(np.shape(model.mean_directions_)[1]))
+
+
+def scale_from_distances(away: Vector, lengths: Vector, dimension: int) -> float:
+    """`fit_norm_scale` from 1 - cosine of each row with its mean direction, and its length, (rows,)."""
+    p = float(dimension)
     total = float(lengths.sum())
 
     def excess(log_scale: float) -> float:
