@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from vmf.jobs.statistics import ByClass, Gather
+from vmf.passes.statistics import ByClass, Gather
 
 from vmf import special
 from vmf.cluster import blocks, open_client
