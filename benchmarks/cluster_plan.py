@@ -25,7 +25,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from vmf.passes.statistics import ByClass, Gather
 
 from vmf import special
 from vmf.cluster import blocks, open_client
@@ -35,6 +34,7 @@ from vmf.cluster.runner import _read_block
 from vmf.embeddings.registry import open_embeddings
 from vmf.experiments.timing import seconds
 from vmf.passes.engine import Reading
+from vmf.passes.statistics import ByClass, Gather
 
 RESULTS = Path(__file__).parent / "results" / "cluster_plan.md"
 ROWS = 10**12
