@@ -30,15 +30,12 @@ def test_is_the_mean_of_the_kernels(rows):
     np.testing.assert_allclose(found, by_definition(rows, unit, 30.0), rtol=1e-12)
 
 
-def test_blocks_do_not_matter(rows, monkeypatch):
-    from vmf.uncertainty import class_model, kernel_density
-
-    whole = VMFKernelDensity(30.0).fit(rows).score_samples(rows)
-    monkeypatch.setattr(kernel_density, "_BLOCK_ELEMENTS", 64)
-    monkeypatch.setattr(class_model, "_BLOCK_ELEMENTS", 56)
+def test_blocks_do_not_matter(rows):
+    density = VMFKernelDensity(30.0).fit(rows)
+    whole = density.score_samples(rows)
     # A sum of terms of about 30, some of whose values are near 0: what is accurate is the difference.
     np.testing.assert_allclose(
-        VMFKernelDensity(30.0).fit(rows).score_samples(rows), whole, rtol=0.0, atol=1e-13
+        density.score_samples(rows, block_elements=56), whole, rtol=0.0, atol=1e-13
     )
 
 

@@ -12,7 +12,7 @@ from vmf.arrays.rows import as_rows, unit_rows
 from vmf.arrays.types import Rows, Vector
 from vmf.distribution.components import distances
 
-_BLOCK_ELEMENTS = 1 << 20  # 8 MB of float64: large enough for the matrix product
+BLOCK_ELEMENTS = 1 << 20  # 8 MB of float64: large enough for the matrix product
 
 
 class ClassModel(Protocol):
@@ -72,7 +72,7 @@ def checked_rows(model: ClassModel, X: npt.ArrayLike) -> Rows:
     return rows
 
 
-def unit_blocks(rows: Rows) -> Iterator[tuple[slice, Vector]]:
+def unit_blocks(rows: Rows, elements: int = BLOCK_ELEMENTS) -> Iterator[tuple[slice, Vector]]:
     """Yield the directions of the rows, block by block, in float64.
 
     Raises
@@ -80,7 +80,7 @@ def unit_blocks(rows: Rows) -> Iterator[tuple[slice, Vector]]:
     vmf.estimation.BadRowError
         For the first row that holds NaN or infinity or is zero.
     """
-    step = max(1, _BLOCK_ELEMENTS // rows.shape[1])
+    step = max(1, elements // rows.shape[1])
     for start in range(0, len(rows), step):
         part = slice(start, min(start + step, len(rows)))
         yield part, unit_rows(rows[part], "error", start)[0]

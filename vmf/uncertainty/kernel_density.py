@@ -12,10 +12,9 @@ from vmf.arrays.rows import as_rows
 from vmf.arrays.types import Rows, Vector
 from vmf.distribution.components import log_peak, log_sum_exp
 from vmf.estimation.root import find_root
-from vmf.uncertainty.class_model import unit_blocks
+from vmf.uncertainty.class_model import BLOCK_ELEMENTS, unit_blocks
 from vmf.uncertainty.convention import Higher, orient
 
-_BLOCK_ELEMENTS = 1 << 22
 _ANCHOR_ELEMENTS = 1 << 24  # cosines kept for the bandwidth, 128 MB of float64
 
 
@@ -80,8 +79,17 @@ class VMFKernelDensity:
         )
         return self
 
-    def score_samples(self, X: npt.ArrayLike, *, higher: Higher = "certain") -> Vector:
+    def score_samples(
+        self,
+        X: npt.ArrayLike,
+        *,
+        higher: Higher = "certain",
+        block_elements: int = BLOCK_ELEMENTS,
+    ) -> Vector:
         """Log-density at each row, (rows,) float64, in nats. Naturally, higher = more certain.
+
+        `block_elements` float64 numbers of the rows, and four times as many cosines, are in memory at
+        a time.
 
         Raises
         ------
@@ -94,16 +102,16 @@ class VMFKernelDensity:
             raise ValueError(f"X has dimension {rows.shape[1]}, the training rows {dimension}")
         kappa = self.concentration_
         result = np.empty(len(rows))
-        for part, directions in unit_blocks(rows):
-            result[part] = self._log_mean_kernel(directions, kappa)
+        for part, directions in unit_blocks(rows, block_elements):
+            result[part] = self._log_mean_kernel(directions, kappa, 4 * block_elements)
         at_mode = float(log_peak(dimension, kappa))
         return orient(at_mode + result - math.log(count), "certain", higher)
 
-    def _log_mean_kernel(self, directions: Vector, kappa: float) -> Vector:
+    def _log_mean_kernel(self, directions: Vector, kappa: float, elements: int) -> Vector:
         """log sum_i exp(kappa (x_i . x - 1)), the training rows taken in blocks."""
         block = directions.astype(self.training_.dtype, copy=False)
         total = np.full(len(block), -np.inf)
-        step = max(1, _BLOCK_ELEMENTS // len(block))
+        step = max(1, elements // len(block))
         for start in range(0, len(self.training_), step):
             cosines = block @ self.training_[start : start + step].T
             exponents = kappa * (cosines.astype(np.float64) - 1.0)
