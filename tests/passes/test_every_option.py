@@ -5,6 +5,7 @@ Files are read in blocks of 7 rows, so that there are many.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -18,7 +19,7 @@ import pytest
 from vmf.distribution.model import load_model
 from vmf.errors import EmbeddingError, MemoryBudgetError, PassStopped
 from vmf.jobs.convert import convert_to_file
-from vmf.jobs.fit import fit_to_file
+from vmf.jobs.fit import fit_files, fit_to_file
 from vmf.jobs.score import score_to_file
 from vmf.passes.engine import Reading
 from vmf.passes.here import Here
@@ -350,3 +351,41 @@ def far(folder, monkeypatch):
     monkeypatch.setitem(sys.modules["fsspec.registry"]._registry, "far", Far)
     assert fsspec.filesystem("far").ls("parts")
     return Far
+
+
+def test_a_file_that_changes_after_its_last_row_counts_for_nothing(folder, any_runner):
+    """What is wrong shows when the last block has been used already."""
+    whole = fit_files([folder / "parts" / f"{n}.npy" for n in (0, 2, 3)])
+    touched = []
+
+    def touch(done: int, total: int) -> None:
+        if not touched:
+            touched.append(os.utime(folder / "parts" / "1.npy", ns=(1, 1)))
+
+    reading = replace(SMALL, on_bad_files="skip")
+    calls = []
+    model = fit_files(
+        [folder / "parts"],
+        reading=reading,
+        runner=any_runner,
+        progress=lambda done, total: (touch(done, total), calls.append(done)),
+    )
+    assert calls == [ROWS, 2 * ROWS, 3 * ROWS, 4 * ROWS]
+    assert [line.partition(": ")[0][-5:] for line in model.left_out] == ["1.npy"]
+    assert model.statistics[0].count == 3 * ROWS
+    assert model.concentration == whole.concentration
+
+
+def test_a_file_that_breaks_in_a_later_pass_is_an_error(folder):
+    pytest.importorskip("sklearn")
+    calls = []
+
+    def touch(done: int, total: int) -> None:
+        calls.append(done)
+        if len(calls) == 8:
+            os.utime(folder / "parts" / "1.npy", ns=(1, 1))
+
+    reading = replace(SMALL, on_bad_files="skip")
+    with pytest.raises(EmbeddingError, match=r"1\.npy: changed while it was read"):
+        _mixture([folder / "parts"], folder / "m.safetensors", reading=reading, progress=touch)
+    assert not (folder / "m.safetensors").exists()

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vmf.arrays.libraries import cast, dtype_name, in_library_of, namespace, to_numpy
-from vmf.arrays.rows import find_fault, row_sums, scale_to_order_one, usable_norms
+from vmf.arrays.rows import find_fault, norm_of, row_sums, scale_to_order_one, usable_norms
 from vmf.arrays.types import Vector
 from vmf.errors import BadDirectionError
 
@@ -137,7 +137,7 @@ class DirectionRows:
     ) -> Found:
         """Return `function(rows, *beside, **fixed)`.
 
-        Rows that lie in several places (`vmf.cluster`) give it for each, with its part of the
+        Rows that lie in several places (files, dask arrays) give it for each, with its part of the
         arrays (n,) in `beside`, and `merge` of the results, which it takes in order.
         """
         return function(self, *beside, **fixed)
@@ -196,9 +196,7 @@ def _norm_of_odd_row(index: int, row: Vector) -> float:
     """The norm of a row whose square leaves the range of float64; BadRowError if it has none."""
     fault = find_fault(row)
     if fault is None:
-        _, exponent = np.frexp(np.abs(row).max())
-        scaled = np.ldexp(row, -int(exponent))
-        return float(np.ldexp(np.sqrt(np.sum(scaled * scaled)), int(exponent)))
+        return norm_of(row)
     column, reason = fault
     if column is not None and np.isnan(row[column]):
         reason = "the value is NaN"

@@ -226,6 +226,13 @@ def scale_to_order_one(rows: Matrix) -> Matrix:
     return scaled
 
 
+def norm_of(row: npt.NDArray[np.float64]) -> float:
+    """Return the norm of a finite, nonzero row whose square may leave the range of float64."""
+    _, exponent = np.frexp(np.abs(row).max())
+    scaled = np.ldexp(row, -int(exponent))
+    return float(np.ldexp(np.sqrt(np.sum(scaled * scaled)), int(exponent)))
+
+
 def dispersion_of_each(rows: Rows, squared_norms: Vector, direction: Vector) -> Vector:
     """Return 1 - u_i . m = |u_i - m|^2 / 2 for u_i = x_i/|x_i| and the unit vector m, `direction`.
 

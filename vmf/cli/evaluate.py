@@ -215,7 +215,7 @@ def _positive_integers(text: str) -> list[int]:
 
 
 def _print(file: str, found: Evaluation, written: list[Path]) -> None:
-    from vmf.cli.report import print_fields, print_table
+    from vmf.cli.report import print_fields, print_notes, print_table
     from vmf.evaluation.reading import reading as read_figures
     from vmf.evaluation.report import COLUMNS
 
@@ -245,8 +245,7 @@ def _print(file: str, found: Evaluation, written: list[Path]) -> None:
     typer.echo("")
     for sentence in read_figures(found):
         typer.echo(f"- {sentence}")
-    for note in found.notes:
-        typer.echo(f"note: {note}")
+    print_notes(found.notes)
     for path in written:
         typer.echo(f"written: {path}")
 

@@ -37,6 +37,7 @@ def in_order(
     files: Sequence[EmbeddingFile],
     *,
     per_thread: int,
+    at_once: int | None = None,
 ) -> Iterator[tuple[Block, Any]]:
     """Yield every block and its result, in the order of `blocks`.
 
@@ -49,6 +50,8 @@ def in_order(
     per_thread : int
         Blocks under way for each thread of the cluster. What is lost when this process ends is
         what they have done beyond the first that is not.
+    at_once : int, optional
+        Results that are here together, all that are ready by default.
 
     Raises
     ------
@@ -66,7 +69,8 @@ def in_order(
             if not waiting:
                 return
             watch.wait(waiting[0][1])
-            done = list(takewhile(lambda entry: entry[1].status == "finished", waiting))
+            ready = takewhile(lambda entry: entry[1].status == "finished", waiting)
+            done = list(islice(ready, at_once))
             if not done:
                 block, future = waiting[0]
                 raise _failure(files[block.position], block, future)

@@ -75,19 +75,26 @@ class Spread:
             own = [None if c is None else c[first : first + block.rows] for c in columns]
             return self.client.submit(_read_block, block, there, own, light, pure=False)
 
+        align = reading.chunk_bytes_for(task)
+        largest = align if task.gives_rows else self.largest_block
         blocks = blocks_of(
             files,
             reading.column,
-            align=reading.chunk_bytes_for(task),
+            align=align,
             skip=skip,
             stop=stop,
             most_rows=task.most_rows,
-            smallest=self.smallest_block,
-            largest=self.largest_block,
+            smallest=min(self.smallest_block, largest),
+            largest=largest,
         )
         damaged: set[int] = set()
         for block, result in in_order(
-            self.client, submit, blocks, files, per_thread=task.blocks_per_thread
+            self.client,
+            submit,
+            blocks,
+            files,
+            per_thread=task.blocks_per_thread,
+            at_once=1 if task.gives_rows else None,
         ):
             position, file = block.position, files[block.position]
             if position in damaged:
@@ -145,7 +152,7 @@ def _chunks(block: Block, task: Task[Any], reading: Reading) -> Iterator[tuple[i
     try:
         file = open_embeddings(block.path, block.column, scale=block.scale)
     except EmbeddingError as error:
-        raise EmbeddingError(
+        raise type(error)(
             error.path, *error.problem, f" (on the machine {socket.gethostname()})"
         ) from error
     if file.identity[1] != block.size:

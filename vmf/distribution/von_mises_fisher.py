@@ -217,9 +217,9 @@ class VonMisesFisher:
                 f"x has shape {points.shape}; the last axis must have length {self.dimension}"
             )
         if is_cupy(points):
-            from vmf.estimation import gathering_cupy as _cupy_rows
+            from vmf.estimation import gathering_cupy
 
-            one_minus_cosine = _cupy_rows.one_minus_cosine(points, self._mean_direction)
+            one_minus_cosine = gathering_cupy.one_minus_cosine(points, self._mean_direction)
         else:
             rows = as_rows(points.reshape(-1, self.dimension), name="x")
             one_minus_cosine = self._one_minus_cosine(rows).reshape(points.shape[:-1])

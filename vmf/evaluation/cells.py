@@ -176,6 +176,7 @@ class Directions(Task[Halves]):
 
     most_rows = 1 << 19
     blocks_per_thread = 2
+    gives_rows = True
 
     def of_block(self, rows: FloatRows, first_row: int, columns: Sequence[Column]) -> Halves:
         """Return (n, dim)."""
@@ -375,8 +376,18 @@ def search_cells(
             if len(here):
                 part = slice(int(here[0]), int(here[-1]) + 1)
                 found = _together(Tops(similarity[part], nearest[part]), step.found, most)
-                similarity[part], nearest[part] = found
-            kept.put(shard_queries_done=step.rows)
+
+                def keep(part: slice = part, found: Tops = found, rows: int = step.rows) -> None:
+                    similarity[part], nearest[part] = found
+                    kept.put(shard_queries_done=rows)
+
+                try:
+                    keep()
+                except BaseException:  # whose checkpoint needs all of it or nothing
+                    keep()
+                    raise
+            else:
+                kept.put(shard_queries_done=step.rows)
         kept.put(shards_done=number + 1, shard_queries_done=0)
         del rows, task_
     return Approximate(nearest, similarity, len(centres), looked_into, compared)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from vmf.arrays.rows import as_rows
 from vmf.embeddings.held_rows import HeldRows
-from vmf.errors import BadRowError, EmbeddingError
+from vmf.errors import BadRowError, EmbeddingError, Note, Part, parts_of
 from vmf.evaluation.answers import Answers, Classifier, Codes, Judged, folds_of
 from vmf.evaluation.calibration import reliability
 from vmf.evaluation.judging import classification_metrics, judged_scores, retrieval_metrics
@@ -210,7 +210,7 @@ def evaluate_rows(
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         answers, how = _answers(rows, split, outside, train, chosen, seed, passes, kept)
-    notes += sorted({f"classifier: {warning.message}" for warning in caught})
+    notes += sorted({Note("classifier: ", *_parts(warning.message)) for warning in caught})
     outside_rows = len(away) if outside is None else int(outside.usable.sum())
     certainties: dict[str, tuple[Vector, Vector | None]] = {}
     for name in [*chosen, *own]:
@@ -424,3 +424,7 @@ def _per_class(
         )
         for code, label in enumerate(classes)
     )
+
+
+def _parts(warning: Warning | str) -> tuple[Part, ...]:
+    return (warning,) if isinstance(warning, str) else parts_of(warning)

@@ -84,13 +84,7 @@ class Passes:
 
     def reduce(self, task: Task[Found], rows: EvaluatedRows, **others: Any) -> Found:
         """Return what a task finds in all rows, merged."""
-        merging = engine.Merging(task)
-        for step in self.run(task, rows, **others):
-            assert step.found is not None  # files that cannot be read have been left out
-            merging.add(step.found)
-        found = merging.result()
-        assert found is not None
-        return found
+        return engine.merged(task, self.run(task, rows, **others))
 
 
 @dataclass(frozen=True)
@@ -193,6 +187,7 @@ class Chosen(Task[FloatRows]):
 
     most_rows = 1 << 19
     blocks_per_thread = 2
+    gives_rows = True
 
     def of_block(self, rows: FloatRows, first_row: int, columns: Sequence[Column]) -> FloatRows:
         """Return some of the rows."""

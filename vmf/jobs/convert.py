@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -151,7 +151,11 @@ def convert_to_file(
         task = UsableRows(policy)
         try:
             with create_embeddings(output, shape, kind, scale=steps, beside=beside) as writer:
-                for usable, block in _blocks(task, kept, reading, runner, journal):
+                report.add(sum(files[position].rows for position in damaged))
+                blocks = claimed.enter_context(
+                    closing(_blocks(task, kept, reading, runner, journal))
+                )
+                for usable, block in blocks:
                     here = names.take(len(usable))
                     writer.append(
                         used(usable, block), **{name: v[usable] for name, v in here.items()}
@@ -219,7 +223,7 @@ def _blocks(
     reading: Reading,
     runner: Runner,
     journal: RowJournal | None,
-) -> Iterator[tuple[npt.NDArray[np.bool_], FloatRows]]:
+) -> Generator[tuple[npt.NDArray[np.bool_], FloatRows], None, None]:
     """The rows that a journal holds, then the others, each block after it was written there."""
     if journal is not None:
         for entry in journal.replay():

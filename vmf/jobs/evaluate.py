@@ -18,7 +18,7 @@ from vmf.embeddings.labels import Labels, label_file, read_labels
 from vmf.embeddings.left_out import LeftOut
 from vmf.embeddings.opening import open_files
 from vmf.embeddings.table_output import TABLE_EXTENSIONS, Column, open_table
-from vmf.errors import Argument, EmbeddingError, PathLike, VMFError
+from vmf.errors import Argument, EmbeddingError, Note, PathLike, VMFError
 from vmf.evaluation.evaluate import Labelled, Settings, evaluate_rows
 from vmf.evaluation.figures import draw
 from vmf.evaluation.kept import Kept
@@ -314,7 +314,7 @@ def _evaluate(
             raise EmbeddingError(inputs.file, str(error)) from error
         raise
     lines = [line for one in opened if one.left_out is not None for line in one.left_out.lines]
-    notes = (*found.notes, *(f"left out: {line}" for line in lines))
+    notes = (*found.notes, *(Note("left out: ", *line.parts) for line in lines))
     return replace(found, notes=notes), images
 
 

@@ -382,7 +382,7 @@ def _held_batches(
             "; take fewer rows",
         )
     ends = list(_ends(batch, done, total))
-    held: list[tuple[int, FloatRows]] = []  # how many rows were read, and the usable ones
+    held: list[FloatRows] = []
     for step in engine.run(task, files, reading, runner=runner, skip=done):
         if step.found is None:
             continue
@@ -391,7 +391,7 @@ def _held_batches(
             _, end = ends.pop(0)
             inside = len(usable) - (step.rows - end)
             head = int(np.count_nonzero(usable[:inside]))
-            own = np.concatenate([*(found for _, found in held), rows[:head]])
+            own = np.concatenate([*held, rows[:head]])
             yield (own if len(own) else None), end
             held, usable, rows = [], usable[inside:], rows[head:]
-        held.append((len(usable), rows))
+        held.append(rows)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -203,9 +203,9 @@ def score_to_file(
             )
             claimed.callback(journal.close)
         task = Score(Scorer(model), reading.bad_rows)
-        found = _found(task, files, reading, runner, left_out, journal)
         try:
-            done = _write(model, files, output, row_names, found, left_out, progress)
+            with closing(_found(task, files, reading, runner, left_out, journal)) as found:
+                done = _write(model, files, output, row_names, found, left_out, progress)
         except BaseException as error:
             if journal is not None and journal.rows:
                 say_how_to_go_on(f"{journal.rows} rows", journal.path, error)
@@ -230,7 +230,7 @@ def _found(
     runner: Runner,
     left_out: LeftOut | None,
     journal: RowJournal | None,
-) -> Iterator[tuple[Scores, int]]:
+) -> Generator[tuple[Scores, int], None, None]:
     """The scores that a journal holds, then those of the other rows, each after it was written there."""
     if journal is not None:
         if left_out is not None:

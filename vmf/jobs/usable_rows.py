@@ -33,6 +33,7 @@ class UsableRows(Task[tuple[Flags, FloatRows]]):
 
     most_rows = 1 << 19
     blocks_per_thread = 2
+    gives_rows = True
 
     def of_block(
         self, rows: FloatRows, first_row: int, columns: Sequence[Column]

@@ -1,9 +1,9 @@
 """The engine: one pass over the rows of files, whatever is computed of them and wherever that happens.
 
 A pass is a `Task`: what it finds in a block of rows, and how such findings are merged. A `Runner` runs
-it: this process (`vmf.passes.here.Here`) or the workers of a cluster (`vmf.cluster.runner.Spread`). A `Reading`
-says how files are read. `run` gives what is found in the order of the rows, and `reduce` all of it
-merged; what a pass can do, every pass can do that goes through them.
+it: this process (`vmf.passes.here.Here`) or the workers of a cluster (`vmf.cluster.runner.Spread`). A
+`Reading` says how files are read. `run` gives what is found in the order of the rows, and `merged` all
+of it; what a pass can do, every pass can do that goes through them.
 
 What a runner promises:
 
@@ -17,8 +17,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import chain
+from dataclasses import dataclass, field, replace
+from itertools import chain, groupby
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import numpy.typing as npt
@@ -27,7 +27,7 @@ from vmf.arrays.rows import OnBadRows
 from vmf.embeddings.embedding_file import DEFAULT_CHUNK_BYTES, EmbeddingFile, FloatRows
 from vmf.embeddings.left_out import LeftOut, OnBadFiles
 from vmf.embeddings.opening import Progress
-from vmf.errors import EmbeddingError, Note
+from vmf.errors import Note
 
 Found = TypeVar("Found")
 Column = npt.NDArray[Any] | None
@@ -47,12 +47,16 @@ class Task(ABC, Generic[Found]):
         How many rows one finding should be of at most, where it grows with them.
     blocks_per_thread : int
         Of a cluster, that may be under way or wait to be taken.
+    gives_rows : bool
+        Whether what it finds are rows: a worker is then given one block at a time, and this process
+        takes one at a time.
     """
 
     chunk_bytes: int = DEFAULT_CHUNK_BYTES
     beside: int = 0
     most_rows: int | None = None
     blocks_per_thread: int = 16
+    gives_rows: bool = False
 
     @abstractmethod
     def of_block(self, rows: FloatRows, first_row: int, columns: Sequence[Column]) -> Found:
@@ -238,6 +242,8 @@ def run(
     total = 0
     if progress is not None:
         total = sum(file.rows for file in files) if stop is None else stop
+    if left_out is None:  # then nothing is done without a file
+        reading = replace(reading, on_bad_files="error")
     known: Iterator[Step[Found]] = iter(())
     step_rows = max(1, reading.chunk_bytes_for(task) // (8 * files[0].dimension))
     if left_out is not None and not whole_files:
@@ -259,22 +265,14 @@ def run(
             progress(step.rows, total)
 
 
-def reduce(
-    task: Task[Found],
-    files: Sequence[EmbeddingFile],
-    reading: Reading,
-    *,
-    runner: Runner,
-    **others: Any,
-) -> Found:
-    """Return what a task finds in all rows, merged; see `run`."""
+def merged(task: Task[Found], steps: Iterator[Step[Found]]) -> Found:
+    """Return what `run` yields of a task, merged; nothing may have been left out."""
     merging = Merging(task)
-    for step in run(task, files, reading, runner=runner, **others):
-        if step.found is not None:
-            merging.add(step.found)
+    for step in steps:
+        assert step.found is not None
+        merging.add(step.found)
     found = merging.result()
-    if found is None:
-        raise EmbeddingError(files[0].path, "holds no rows that can be read")
+    assert found is not None  # every file has a row
     return found
 
 
@@ -321,18 +319,17 @@ def _by_file(
     left_out: LeftOut,
 ) -> Iterator[Step[Found]]:
     """A step a file; the findings of one that turns out damaged are dropped."""
-    merging = Merging(task)
-    for (position, _, stop), found, damage in parts:
-        rows = files[position].rows
-        if damage:
-            left_out.damaged[position] = damage
-            merging = Merging(task)
-        elif found is not None:
-            merging.add(found)
-        if damage or stop == rows:
-            done += rows
-            yield Step(done, rows, merging.result(), dict(left_out.damaged))
-            merging = Merging(task)
+    for position, of_file in groupby(parts, lambda part: part.where.position):
+        # Only the end of its parts is the end of a file: what is wrong may show after its last row.
+        merging = Merging(task)
+        for _, found, damage in of_file:
+            if damage:
+                left_out.damaged[position] = damage
+            elif found is not None:
+                merging.add(found)
+        done += files[position].rows
+        together = None if position in left_out.damaged else merging.result()
+        yield Step(done, files[position].rows, together, dict(left_out.damaged))
 
 
 def _with_gaps(

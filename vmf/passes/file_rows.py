@@ -206,12 +206,7 @@ class FileRows(DirectionRows):
         if self._start:
             # Columns are of all rows of the files, and those before are not looked at.
             columns = [c if c is None else _Shifted(c, self._start) for c in beside]
-        merging = engine.Merging(reduction)
-        for step in self._run(reduction, columns, None):
-            if step.found is not None:
-                merging.add(step.found)
-        found = merging.result()
-        assert found is not None  # there is a row, or the files could not have been opened
+        found: Found = engine.merged(reduction, self._run(reduction, columns, None))
         return found
 
     def _run(

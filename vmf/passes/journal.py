@@ -86,8 +86,10 @@ class RowJournal:
         going_on = self.path.exists() and self.path.stat().st_size > 0
         if going_on:
             self._check(plan, resume)
-            for _ in self.replay():
-                pass
+            for entry, news, end in self._blocks():
+                self.rows += len(entry.records)
+                self.damaged.update(news)
+                self._end = end
         self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         os.ftruncate(self._descriptor, self._end)
         os.lseek(self._descriptor, self._end, os.SEEK_SET)
@@ -95,16 +97,16 @@ class RowJournal:
             self._write(json.dumps({"format": kind, "plan": plan}).encode() + b"\n")
 
     def replay(self) -> Iterator[Entry]:
-        """Yield every whole block; afterwards `rows` and the end of the last one are known."""
-        self.rows = 0
+        """Yield every whole block that was there."""
+        for entry, _, _ in self._blocks():
+            yield entry
+
+    def _blocks(self) -> Iterator[tuple[Entry, dict[int, Note], int]]:
+        """Yield each whole block, the files found damaged in it, and the byte after it."""
         with open(self.path, "rb") as stream:
-            self._end = len(stream.readline(_LONGEST_PLAN))
+            stream.readline(_LONGEST_PLAN)
             while (block := _read_block(stream, self.record)) is not None:
-                entry, news = block
-                self.damaged.update(news)
-                self.rows += len(entry.records)
-                self._end = stream.tell()
-                yield entry
+                yield *block, stream.tell()
 
     def append(self, entry: Entry, damaged: Mapping[int, Note]) -> None:
         """Write the records of the next rows; files that are newly `damaged` are noted with them."""

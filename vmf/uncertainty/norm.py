@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vmf import special
-from vmf.arrays.rows import as_rows, block_slices
+from vmf.arrays.rows import as_rows, block_slices, norm_of
 from vmf.arrays.types import Rows, Vector
 from vmf.estimation.root import find_root
 from vmf.uncertainty.class_model import ClassModel, one_minus_cosines
@@ -121,6 +121,10 @@ def row_lengths(rows: Rows) -> Vector:
     lengths = np.empty(len(rows))
     for part in block_slices(rows):
         lengths[part] = np.linalg.norm(rows[part].astype(np.float64), axis=1)
+    for index in np.flatnonzero(~np.isfinite(lengths)):  # squares overflow before the length does
+        row = rows[index].astype(np.float64)
+        if np.isfinite(row).all():
+            lengths[index] = norm_of(row)
     bad = ~np.isfinite(lengths)
     if bad.any():
         raise ValueError(
