@@ -252,7 +252,13 @@ def rows_with_direction(
     rows: Rows, on_bad_rows: OnBadRows, first_row: int
 ) -> npt.NDArray[np.bool_]:
     """Which of `rows` have a direction, (n,); BadRowError for the first without, unless skipped."""
-    sound = usable_norms(row_sums(rows, None).squared_norms)
+    return _sound(rows, row_sums(rows, None).squared_norms, on_bad_rows, first_row)
+
+
+def _sound(
+    rows: Rows, squared_norms: Vector, on_bad_rows: OnBadRows, first_row: int
+) -> npt.NDArray[np.bool_]:
+    sound = usable_norms(squared_norms)
     for index in np.flatnonzero(~sound):
         fault = find_fault(rows[index].astype(np.float64))
         if fault is not None and on_bad_rows == "error":
@@ -270,15 +276,11 @@ def unit_rows(rows: Rows, on_bad_rows: OnBadRows, first_row: int) -> tuple[Vecto
     units, squared = scaled_rows(rows)
     with np.errstate(invalid="ignore"):
         off_unit = np.abs(np.sqrt(squared) - 1.0) > unit_norm_tolerance(rows.dtype)
-    for index in np.flatnonzero(~usable_norms(squared)):
+    sound = _sound(rows, squared, on_bad_rows, first_row)
+    units[~sound], off_unit[~sound] = np.nan, False
+    for index in np.flatnonzero(sound & ~usable_norms(squared)):
+        # Squares overflow or underflow, the direction is fine.
         row = rows[index : index + 1].astype(np.float64)
-        fault = find_fault(row[0])
-        if fault is None:  # squares overflow or underflow, the direction is fine
-            units[index], _ = scaled_rows(scale_to_order_one(row))
-            off_unit[index] = True
-        elif on_bad_rows == "error":
-            raise BadRowError(first_row + int(index), *fault)
-        else:
-            units[index] = np.nan
-            off_unit[index] = False
+        units[index], _ = scaled_rows(scale_to_order_one(row))
+        off_unit[index] = True
     return units, int(off_unit.sum())

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import re
 from enum import Enum
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from vmf.errors import Argument, EmbeddingError, Note
-
-if TYPE_CHECKING:
-    pass
 
 FORMATS = (
     ".npy, .npz, .csv, .tsv, .txt (also .gz, .zst), .parquet, .pq, .arrow, .feather, .ipc, .h5,"

@@ -22,7 +22,7 @@ _ROWS_OF_A_KERNEL = 48
 
 @dataclass(frozen=True)
 class Scores:
-    """Scores of some rows; all but ``nearest`` are NaN for a row without a direction.
+    """Scores of some rows; all but ``likeliest`` are NaN for a row without a direction.
 
     Attributes
     ----------
@@ -33,7 +33,7 @@ class Scores:
     cosine : (rows,) float64
         Cosine of the angle to the nearest mean direction. Higher = more in-distribution.
     probability : (rows,) float64
-        Probability of class ``nearest`` given the row.
+        Probability of class ``likeliest`` given the row.
     likeliest : (rows,) intp
         The most probable class, -1 for a row without a direction.
     """

@@ -27,6 +27,7 @@ import numpy as np
 from vmf.arrays.types import FloatArray
 from vmf.experiments import arb, awkward_points, point_sets
 from vmf.experiments.implementations import implementation
+from vmf.output import atomic_output
 
 EPS = arb.EPS
 
@@ -308,9 +309,11 @@ def main(arguments: list[str] | None = None) -> int:
     if options.json:
         record = {"seed": seed, "implementation": options.implementation,
                   "rows": [asdict(row) for row in rows]}  # fmt: skip
-        options.json.write_text(json.dumps(record, indent=1) + "\n")
+        with atomic_output(options.json) as temporary:
+            temporary.write_text(json.dumps(record, indent=1) + "\n")
     if options.markdown:
-        options.markdown.write_text(markdown(rows, seed))
+        with atomic_output(options.markdown) as temporary:
+            temporary.write_text(markdown(rows, seed))
     return 1 if failed or absent or not rows else 0
 
 
