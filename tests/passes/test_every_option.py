@@ -389,3 +389,46 @@ def test_a_file_that_breaks_in_a_later_pass_is_an_error(folder):
     with pytest.raises(EmbeddingError, match=r"1\.npy: changed while it was read"):
         _mixture([folder / "parts"], folder / "m.safetensors", reading=reading, progress=touch)
     assert not (folder / "m.safetensors").exists()
+
+
+def test_a_checkpoint_with_a_flipped_bit_is_refused(folder):
+    kept, output = folder / "kept.checkpoint", folder / "m.safetensors"
+
+    def stop(done: int, total: int) -> None:
+        if kept.exists():
+            raise KeyboardInterrupt
+
+    with pytest.raises(PassStopped):
+        _fit([folder / "parts"], output, reading=SMALL, checkpoint=kept, progress=stop)
+    good = kept.read_bytes()
+    for place in (len(good) - 5, len(good) - 200):
+        damaged = bytearray(good)
+        damaged[place] ^= 1
+        kept.write_bytes(damaged)
+        with pytest.raises(EmbeddingError, match="is a damaged checkpoint"):
+            _fit([folder / "parts"], output, reading=SMALL, checkpoint=kept, resume=True)
+    kept.write_bytes(good)
+    _fit([folder / "parts"], output, reading=SMALL, checkpoint=kept, resume=True)
+
+
+def test_batches_are_no_passes(folder):
+    pytest.importorskip("sklearn")
+    kept, output = folder / "kept.checkpoint", folder / "m.safetensors"
+
+    def stop(done: int, total: int) -> None:
+        if kept.exists():
+            raise KeyboardInterrupt
+
+    for begun, other in ((_batches, _mixture), (_mixture, _batches)):
+        with pytest.raises(PassStopped):
+            begun([folder / "parts"], output, reading=SMALL, checkpoint=kept, progress=stop)
+        with pytest.raises(EmbeddingError, match=r"another run \(batch "):
+            other([folder / "parts"], output, reading=SMALL, checkpoint=kept, resume=True)
+        kept.unlink()
+
+
+def test_the_checkpoint_is_a_file_of_its_own(job, folder):
+    output, _ = outputs(job, folder)
+    with pytest.raises(EmbeddingError, match="give it a name of its own"):
+        job.run([folder / "parts"], output, reading=SMALL, checkpoint=output)
+    assert not output.exists()

@@ -92,7 +92,10 @@ def write_checkpoint(
     path: PathLike, kind: str, tensors: Mapping[str, Tensor], state: Mapping[str, Any]
 ) -> None:
     """Write arrays and what JSON says of them, all of it or nothing; OSError when the disk is full."""
-    contents = tensor_bytes(tensors, {"format": kind, "state": json.dumps(state)})
+    text = json.dumps(state)
+    contents = tensor_bytes(
+        tensors, {"format": kind, "state": text, "checksum": _checksum(tensors, text)}
+    )
     with atomic_output(path) as temporary:
         temporary.write_bytes(contents)
 
@@ -117,6 +120,9 @@ def open_checkpoint(
             if metadata.get("format") != kind:
                 raise EmbeddingError(path, f"is not a checkpoint of {command}; name another file")
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        # Those of before had none.
+        if metadata.get("checksum") not in (None, _checksum(tensors, metadata["state"])):
+            raise ValueError("its checksum is not that of what it holds")
         yield json.loads(metadata["state"]), tensors
     except EmbeddingError:
         raise
@@ -127,6 +133,15 @@ def open_checkpoint(
         raise EmbeddingError(
             path, f"is a damaged checkpoint ({error}); remove it and begin anew"
         ) from error
+
+
+def _checksum(tensors: Mapping[str, Tensor], state: str) -> str:
+    found = hashlib.sha256(state.encode())
+    for name in sorted(tensors):
+        values = np.ascontiguousarray(tensors[name])
+        found.update(f"{name} {values.dtype.str} {values.shape}".encode())
+        found.update(values.tobytes())
+    return found.hexdigest()
 
 
 def statistics_tensors(statistics: Sequence[SufficientStatistics]) -> dict[str, Tensor]:
@@ -162,8 +177,8 @@ def read_statistics(tensor: Callable[[str], Tensor]) -> tuple[SufficientStatisti
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """What two plans have not in common, in words."""
     found = []
-    for key in now:
-        if before.get(key) == now[key]:
+    for key in {**now, **before}:
+        if before.get(key) == now.get(key):
             continue
         if key == "files":
             old = {one["name"]: one for one in before.get("files", [])}
@@ -177,7 +192,7 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
         elif key == "labels":
             found.append("other labels")
         else:
-            found.append(f"{key} {before.get(key)}, now {now[key]}")
+            found.append(f"{key} {before.get(key)}, now {now.get(key)}")
     return found
 
 

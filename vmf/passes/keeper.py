@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -119,7 +120,12 @@ def say_how_to_go_on(progress: str, path: Path, error: BaseException) -> None:
 def check_checkpoint(checkpoint: PathLike | None, resume: bool, others: Iterable[PathLike]) -> None:
     """Refuse a checkpoint that cannot be written, is one of the other files, or is missing."""
     if checkpoint is not None:
+        others = list(others)
         check_output(checkpoint, others)
+        if any(os.path.realpath(checkpoint) == os.path.realpath(other) for other in others):
+            raise EmbeddingError(
+                checkpoint, "is the checkpoint and something else too; give it a name of its own"
+            )
     elif resume:
         raise EmbeddingError(
             None,
