@@ -6,7 +6,7 @@
 Rows are drawn in 1000 classes. "spread" rows are von Mises-Fisher around the mean of their class, noise
 in all dimensions alike, for which no approximate search does well; "features" have means and noise whose
 standard deviation falls as i^(-1/2) over the dimensions, as principal components of what networks
-give do. Lengths vary. In both, the nearest neighbour is of the same class for about 4 of 5 rows.
+give do. Lengths vary.
 
 The command runs with `--memory 2GB`; time and processor time are of the whole process, the peak is
 the resident memory that the system counted (ru_maxrss). `--recall` compares the search with the

@@ -366,12 +366,12 @@ def test_too_little_memory_is_one_line(folder):
 def test_the_peak_stays_below(tmp_path, how):
     """480 MB of rows, more than is left beside the libraries and what is computed."""
     rng = np.random.default_rng(0)
-    labels = np.arange(12_000) % 4
-    rows = rng.standard_normal((12_000, 10_000), dtype=np.float32)
-    rows[:, :4] += 12 * np.eye(4, dtype=np.float32)[labels]
+    labels = np.arange(6000) % 40
+    rows = rng.standard_normal((6000, 20_000), dtype=np.float32)
+    rows[:, :40] += 30 * np.eye(40, dtype=np.float32)[labels]
     np.save(tmp_path / "x.npy", rows)
     np.save(tmp_path / "y.npy", labels)
-    limit = 650_000_000
+    limit = 750_000_000
     program = (
         "import resource, sys\nfrom vmf.cli import app\n"
         "app(sys.argv[1:], standalone_mode=False)\n"
@@ -402,6 +402,33 @@ def test_a_cluster_has_the_figures_of_one_process(folder, settings, runner):
     reading = replace(reading, on_bad_rows="skip")
     found = evaluate_files(where, Outputs(), settings, reading=reading, runner=runner)
     assert_same(found, evaluate_files(where, Outputs(), settings, reading=reading))
+
+
+@pytest.mark.skipif(find_spec("distributed") is None, reason="needs dask")
+def test_a_cluster_does_without_bad_files_and_goes_on_here(folder, runner, monkeypatch):
+    (folder / "parts" / "1.npy").unlink()
+    X = np.load(folder / "x.npy")
+    lines = [",".join(map(str, row)) for row in X[350:360]]
+    (folder / "parts" / "1.csv").write_text("\n".join([*lines[:4], "1,2", *lines[5:]]))
+    where, path = inputs(folder, "parts"), folder / "e.ckpt"
+    reading = Reading(chunk_bytes=SMALL, on_bad_files="skip")
+    expected = evaluate_files(where, Outputs(), APPROXIMATE, reading=reading)
+    assert expected.facts["rows"] == ROWS - 10
+
+    def offer(self, state):
+        if "shard_queries_done" in state().arrays:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("vmf.passes.keeper.Keeper.offer", offer)
+        with pytest.raises(PassStopped):
+            evaluate_files(
+                where, Outputs(), APPROXIMATE, reading=reading, runner=runner, checkpoint=path
+            )
+    found = evaluate_files(
+        where, Outputs(), APPROXIMATE, reading=reading, checkpoint=path, resume=True
+    )
+    assert_same(found, expected)
 
 
 @pytest.fixture(scope="module")

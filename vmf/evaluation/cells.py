@@ -14,7 +14,7 @@ memory; the queries are read past them, by this process or by the workers of a c
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -409,7 +409,10 @@ def _centres(search: Search, seed: int) -> Centres:
     """Centres of cells, by spherical k-means of some of the rows."""
     rng = np.random.default_rng(seed)
     count = min(max(1, round(CELLS_PER_ROOT * math.sqrt(len(search)))), len(search))
-    chosen = rng.choice(len(search), min(_ROWS_A_CENTRE * count, len(search)), replace=False)
+    held = max(1, _held_at_once(search))
+    size = min(_ROWS_A_CENTRE * count, len(search), max(held, 2 * math.isqrt(len(search))))
+    count = min(count, size)
+    chosen = rng.choice(len(search), size, replace=False)
     rows = search.directions(np.sort(chosen)).astype(np.float32, copy=False)
     centres = rows[np.sort(rng.choice(len(rows), count, replace=False))]
     for _ in range(_ITERATIONS):
@@ -437,11 +440,11 @@ def _how_many(
     most_compared: int,
 ) -> tuple[int, float]:
     """How many cells to look into, and how many rows are in them on average."""
-    directions = search.directions(sample).astype(np.float32, copy=False)
     needed = np.zeros(len(centres) + 1, np.intp)
     compared = np.zeros(len(centres))
-    for part in slices(len(sample), _TILE_ROWS):
-        similar = directions[part] @ centres.T
+    held = slices(len(sample), max(1, _held_at_once(search)))
+    for part, directions in _tiles(search, sample, held):
+        similar = directions @ centres.T
         order = np.argsort(-similar, axis=1, kind="stable")
         compared += np.cumsum(sizes[order], axis=1).sum(axis=0)
         rank = np.empty_like(order)
@@ -456,9 +459,24 @@ def _how_many(
     return chosen, float(compared[chosen - 1])
 
 
+def _tiles(
+    search: Search, sample: Indices, held: Sequence[slice]
+) -> Iterator[tuple[slice, FloatRows]]:
+    """The directions of rows at some places, a tile at a time; read as many at a time as may be held."""
+    for some in held:
+        directions = search.directions(sample[some]).astype(np.float32, copy=False)
+        for tile in slices(len(directions), _TILE_ROWS):
+            yield slice(some.start + tile.start, some.start + tile.stop), directions[tile]
+
+
+def _held_at_once(search: Search) -> int:
+    """How many rows may be in memory with what is computed of them: as read, and a few times so wide."""
+    return search.passes.room(0.25) // (16 * search.rows.dimension)
+
+
 def _rows_at_once(search: Search, most: int) -> int:
     """How many rows are searched at a time."""
-    size = search.passes.room(0.6)
+    size = search.passes.room(0.5)
     if not search.passes.runner.is_here:
         size = min(size, _LARGEST_SENT)
     return max(1024, size // (2 * search.rows.dimension + 8))
