@@ -48,6 +48,7 @@ CELLS_PER_ROOT = 2.0
 _ROWS_A_CENTRE = 32
 _ITERATIONS = 8
 _CHUNK_BYTES = 32 << 20
+_SMALL_BYTES = 16 << 20
 _TILE_ROWS = 1024
 _LARGEST_SENT = 256 << 20
 """Bytes of rows that are sent to the workers of a cluster at a time."""
@@ -410,7 +411,9 @@ def _centres(search: Search, seed: int) -> Centres:
     rng = np.random.default_rng(seed)
     count = min(max(1, round(CELLS_PER_ROOT * math.sqrt(len(search)))), len(search))
     held = max(1, _held_at_once(search))
-    size = min(_ROWS_A_CENTRE * count, len(search), max(held, 2 * math.isqrt(len(search))))
+    # So many whatever the memory, that the cells hardly ever depend on it.
+    fewest = max(2 * math.isqrt(len(search)), _SMALL_BYTES // (4 * search.rows.dimension))
+    size = min(_ROWS_A_CENTRE * count, len(search), max(held, fewest))
     count = min(count, size)
     chosen = rng.choice(len(search), size, replace=False)
     rows = search.directions(np.sort(chosen)).astype(np.float32, copy=False)
