@@ -8,8 +8,6 @@ import pytest
 from vmf.distribution.model import Model, load_model, save_model
 from vmf.errors import EmbeddingError
 from vmf.jobs.fit import fit_files, fit_to_file, merge_to_file
-from vmf.models import VMFMixture
-from vmf.models.files import as_model
 
 
 def numbers(model: Model) -> list[bytes]:
@@ -131,6 +129,8 @@ def test_classes_of_one_model_only_need_a_word(tmp_path, parts, rows):
 
 def test_mixtures_and_weighted_models_are_refused(tmp_path, parts, rows):
     pytest.importorskip("sklearn")
+    from vmf.models import VMFMixture
+    from vmf.models.files import as_model
 
     parts("a")
     mixture = VMFMixture(2, random_state=0, tol=0.1).fit(rows)
