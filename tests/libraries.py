@@ -19,7 +19,10 @@ EXPERIMENTS = ("pandas", "matplotlib", "yaml", "pydantic", "scipy", "mpmath", "f
 NEEDED = {
     "adapters": ("torch", "sklearn"),
     "cluster": ("distributed",),
+    "evaluation/test_cells": ("threadpoolctl",),
     "evaluation/test_evaluate": ("sklearn",),
+    "evaluation/test_evaluate_files": ("sklearn", "threadpoolctl"),
+    "evaluation/test_retrieval": ("threadpoolctl",),
     "experiments/test_bessel_accuracy": EXPERIMENTS,
     "experiments/test_bessel_runtime": EXPERIMENTS,
     "experiments/test_configuration": ("pydantic", "yaml"),

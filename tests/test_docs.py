@@ -75,10 +75,13 @@ def _resolves(name: str) -> bool:
             found = import_module(module)
         except ImportError:
             return True  # of a library that is not installed
-        for part in parts[length:]:
-            if not hasattr(found, part) and part not in getattr(found, "__annotations__", {}):
-                return False
-            found = getattr(found, part, None)
+        try:
+            for part in parts[length:]:
+                if not hasattr(found, part) and part not in getattr(found, "__annotations__", {}):
+                    return False
+                found = getattr(found, part, None)
+        except ImportError:
+            return True
         return True
     return False
 
