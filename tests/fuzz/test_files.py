@@ -154,7 +154,7 @@ def test_checkpoints_of_no_number_of_rows(tmp_path, rows):
     (whole,) = files.samples(".vmf-checkpoint")
     assert b'\\"rows\\": 20' in whole
     path = tmp_path / "fit.checkpoint"
-    whole = whole.replace(b'"checksum"', b'"of before"')  # which had none
+    whole = whole.replace(b'"checksum"', b'"nothing_"')  # as those of before, which had none
     changed = whole.replace(b'\\"rows\\": 20', b'\\"rows\\":' + f"{rows:>3}".encode())
     size = int.from_bytes(whole[:8], "little") + len(changed) - len(whole)
     path.write_bytes(size.to_bytes(8, "little") + changed[8:])
