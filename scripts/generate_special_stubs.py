@@ -4,7 +4,8 @@
     python scripts/generate_special_stubs.py            # after a change of the table
     python scripts/generate_special_stubs.py --check    # exit code 1 where a file is not what would be written
 
-vmf/special/__init__.pyi is written whole; of vmf/_core.pyi, the lines of the ufuncs.
+vmf/special/__init__.pyi is written whole; of vmf/_core.pyi, the lines of the ufuncs. The table is that of the package
+that is installed, in place (pip install -e .) while one works on it.
 """
 
 from __future__ import annotations
@@ -13,11 +14,9 @@ import re
 import sys
 from pathlib import Path
 
+from vmf.special._table import NAMES, TABLE
+
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from vmf.special._table import NAMES, TABLE  # noqa: E402
-
 PUBLIC = ROOT / "vmf" / "special" / "__init__.pyi"
 CORE = ROOT / "vmf" / "_core.pyi"
 

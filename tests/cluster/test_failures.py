@@ -219,7 +219,7 @@ def test_a_scheduler_that_is_not_there_is_one_line(monkeypatch):
     refuse(EmbeddingError, "'nonsense' is no address of a scheduler, as tcp:", "nonsense")
     refuse(ClusterError, "cannot be reached", "gopher://here:70")
     refuse(EmbeddingError, "give one of address", "tcp://127.0.0.1:1", 2)
-    refuse(EmbeddingError, "--workers is 0; it must be at least 1", None, 0)
+    refuse(EmbeddingError, "^workers is 0; it must be at least 1", None, 0)
 
 
 def test_without_workers_or_with_those_that_lack_the_toolkit_it_says_so(monkeypatch, tmp_path):

@@ -181,7 +181,7 @@ def test_what_a_library_raises_is_its_answer():
 
 
 def test_features_that_are_not_there(tmp_path, files):
-    with pytest.raises(ExperimentError, match=r"absent\.npy: does not exist; .*--set files"):
+    with pytest.raises(ExperimentError, match=r"absent\.npy: does not exist; .*overrides='files"):
         sets_of(f"files=[{{name: a, train: {tmp_path}/absent.npy}}]")
     with pytest.raises(ExperimentError, match="no-images: does not exist"):
         sets_of("extract.images=no-images", f"extract.folder={tmp_path}")
