@@ -113,6 +113,31 @@ def test_a_full_disk_ends_with_one_line(folder):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="a limit for the size of files stands for the disk"
+)
+@pytest.mark.parametrize(
+    "ending",
+    [".npy", ".npz", ".csv", ".parquet", ".arrow", ".h5", ".zarr", ".safetensors", ".pt"],
+)
+def test_an_output_that_the_disk_does_not_take_ends_with_one_line(tmp_path, ending):
+    needs_format(ending)
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).standard_normal((2000, 64)))
+    program = (
+        "import resource, signal, sys\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))\n"
+        "from vmf.cli import app\napp(sys.argv[1:], prog_name='vmf')\n"
+    )
+    command = [sys.executable, "-c", program, "convert", "-q", str(tmp_path / "x.npy")]
+    command += ["-o", str(tmp_path / f"y{ending}")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == exit_codes.FAILED
+    assert "File too large; no output was written" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert os.listdir(tmp_path) == ["x.npy"]
+
+
 @pytest.mark.parametrize(
     ("error", "code", "said"),
     [

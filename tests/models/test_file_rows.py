@@ -90,6 +90,21 @@ def test_bad_rows_are_named_by_file_and_row_or_left_out(folder, tmp_path):
     assert done.log_likelihood == pytest.approx(again.lower_bound_, abs=0.05)
 
 
+def test_too_few_rows_are_told_with_their_file(tmp_path):
+    rows = np.full((5, 8), np.nan, np.float32)
+    skip = Reading(on_bad_rows="skip")
+    for usable, said in (
+        (0, r"x\.npy: holds no usable rows \(5 were skipped\)"),
+        (1, r"x\.npy: holds one single usable row \(4 were skipped\), .* estimator='map'"),
+    ):
+        rows[:usable] = 1.0
+        np.save(tmp_path / "x.npy", rows)
+        with pytest.raises(EmbeddingError, match=said):
+            fit_mixture_to_file([tmp_path / "x.npy"], tmp_path / "m.safetensors", 1, reading=skip)
+    how = {"estimator": "map", "reading": skip}
+    fit_mixture_to_file([tmp_path / "x.npy"], tmp_path / "m.safetensors", 1, **how)
+
+
 def test_batches_read_once_and_come_near(folder, tmp_path):
     done = fit_mixture_to_file([folder], tmp_path / "m.safetensors", 4, batch=200, seed=1)
     assert sum(one.weight for one in done.model.statistics) == pytest.approx(len(ROWS))

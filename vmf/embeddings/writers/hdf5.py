@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,7 +35,7 @@ def open_writer(temporary: Path, path: PathLike, layout: TableLayout) -> Iterato
         raise EmbeddingError(
             path, "writing HDF5 needs h5py: pip install 'vmf-toolkit[io]'"
         ) from error
-    with h5py.File(temporary, "w") as file:
+    with _told_as_os_error(path), h5py.File(temporary, "w") as file:
         datasets = {}
         for column in layout.columns:
             kind = h5py.string_dtype() if column.is_text else column.stored_dtype
@@ -42,3 +44,16 @@ def open_writer(temporary: Path, path: PathLike, layout: TableLayout) -> Iterato
         if layout.scale is not None:
             file[f"{layout.vectors}_scale"] = layout.scale
         yield _Hdf5Writer(datasets)
+
+
+@contextmanager
+def _told_as_os_error(path: PathLike) -> Iterator[None]:
+    """Raise OSError, as for every other file, where h5py tells of the system in a RuntimeError."""
+    try:
+        yield
+    except RuntimeError as error:
+        number = re.search(r"errno = (\d+)", str(error))
+        if number is None:
+            raise
+        code = int(number[1])
+        raise OSError(code, os.strerror(code), os.fspath(path)) from error
