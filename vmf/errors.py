@@ -7,7 +7,7 @@ its options in their place. A `Note` does the same for what is no error.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -254,6 +254,11 @@ class PassStopped(Told):
 def parts_of(error: BaseException) -> tuple[Part, ...]:
     """Return the message of any error for that of another one, with its arguments if it has some."""
     return error.parts if isinstance(error, Told) else (str(error),)
+
+
+def listed(names: Sequence[Any], most: int = 12) -> str:
+    """The first names of a list, which ends in "..." where there are more."""
+    return ", ".join(map(str, names[:most])) + (", ..." if len(names) > most else "")
 
 
 def one_line(text: str) -> str:

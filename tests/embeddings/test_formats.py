@@ -189,7 +189,7 @@ def test_bfloat16_and_int8_with_scale(tmp_path):
 
 @pytest.mark.parametrize("compression", ["gz", "zst"])
 def test_bombs_are_refused(tmp_path, compression):
-    content = b"1,2\n" * 20_000_000
+    content = (b"1," + b" " * 2000 + b"2\n") * 40_000
     library = gzip if compression == "gz" else pytest.importorskip("zstandard")
     packed = library.compress(content)
     (tmp_path / f"x.csv.{compression}").write_bytes(packed)

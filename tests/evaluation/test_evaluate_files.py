@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -361,17 +362,37 @@ def test_too_little_memory_is_one_line(folder):
         evaluate_files(inputs(folder), Outputs(), SETTINGS, reading=Reading(memory=50_000_000))
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is not counted there")
+@pytest.mark.parametrize("how", ["exact", "approximate"])
+def test_as_much_memory_as_it_asks_for_will_do(tmp_path, how):
+    """Not a number that is raised when the passes have begun."""
+    rng = np.random.default_rng(0)
+    np.save(tmp_path / "x.npy", rng.standard_normal((20_000, 16), dtype=np.float32))
+    np.save(tmp_path / "y.npy", rng.integers(0, 5, 20_000))
+    command = [sys.executable, "-c", "from vmf.cli import app; app(prog_name='vmf')", "evaluate"]
+    command += [str(tmp_path / "x.npy"), "--labels", str(tmp_path / "y.npy"), "--replicates", "0"]
+    command += ["--neighbours", how, "--checkpoint", str(tmp_path / "c.ckpt"), "--quiet"]
+    command += ["--memory"]
+    refused = subprocess.run([*command, "100MB"], capture_output=True, text=True)
+    assert refused.returncode == 2
+    assert not (tmp_path / "c.ckpt").exists()
+    asked = re.search(r"evaluating 20000 rows takes at least (\d+) MB", refused.stderr)
+    assert asked is not None, refused.stderr
+    done = subprocess.run([*command, f"{int(asked[1]) + 1}MB"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
 @pytest.mark.parametrize("how", ["exact", "approximate"])
 def test_the_peak_stays_below(tmp_path, how):
-    """480 MB of rows, more than is left beside the libraries and what is computed."""
+    """320 MB of rows, more than is left beside the libraries and what is computed."""
     rng = np.random.default_rng(0)
-    labels = np.arange(6000) % 40
-    rows = rng.standard_normal((6000, 20_000), dtype=np.float32)
+    labels = np.arange(4000) % 40
+    rows = rng.standard_normal((4000, 20_000), dtype=np.float32)
     rows[:, :40] += 30 * np.eye(40, dtype=np.float32)[labels]
     np.save(tmp_path / "x.npy", rows)
     np.save(tmp_path / "y.npy", labels)
-    limit = 750_000_000
+    limit = 600_000_000
     program = (
         "import re, sys\nfrom vmf.cli import app\n"
         "app(sys.argv[1:], standalone_mode=False)\n"

@@ -14,6 +14,7 @@ from vmf.distribution.merging import merge_models
 from vmf.distribution.model import load_model
 from vmf.embeddings import embedding_file as streams
 from vmf.errors import EmbeddingError, PassStopped
+from vmf.jobs.convert import convert_to_file
 from vmf.jobs.fit import fit_files, fit_to_file
 from vmf.jobs.score import score_to_file
 from vmf.passes.engine import Reading
@@ -76,8 +77,34 @@ def test_labels_stay_with_their_rows(folder, tmp_path):
 
 def test_labels_of_rows_that_nobody_can_count_are_refused(folder, tmp_path):
     np.save(tmp_path / "labels.npy", np.zeros(160, int))
-    with pytest.raises(EmbeddingError, match="has 160 labels, but"):
+    said = (
+        r"has 160 labels, but .*; no row is counted of a file that cannot be opened: .*1\.npy: is"
+    )
+    with pytest.raises(EmbeddingError, match=said):
         fit_files([folder], labels=[tmp_path / "labels.npy"], reading=SKIP)
+    model = fit_to_file([folder / "0.npy", folder / "3.npy"], tmp_path / "m.safetensors")
+    np.save(tmp_path / "ids.npy", np.arange(160))
+    said = r"has more ids than the 120 rows; .*; no row is counted of .*1\.npy: is truncated"
+    with pytest.raises(EmbeddingError, match=said):
+        score_to_file(model, [folder], tmp_path / "s.npy", ids=tmp_path / "ids.npy", reading=SKIP)
+    with pytest.raises(EmbeddingError, match=said):
+        convert_to_file([folder], tmp_path / "s.csv", ids=tmp_path / "ids.npy", reading=SKIP)
+    done = score_to_file(model, [folder], tmp_path / "s.npy", reading=SKIP)
+    assert "1.npy: is truncated" in done.left_out[0]
+    assert done.left_out[0].endswith("those of later files begin where the ids before it end")
+
+
+def test_labels_of_a_file_that_cannot_be_opened_go_with_it(folder, tmp_path):
+    files, labels = [folder / f"{i}.npy" for i in (0, 1, 3)], []
+    for number in (0, 1, 3):
+        labels.append(tmp_path / f"y{number}.npy")
+        np.save(labels[-1], np.full(40, number))
+    model = fit_files(files, labels=labels, reading=SKIP)
+    assert list(model.classes) == ["0", "3"]
+    np.testing.assert_array_equal(
+        model.mean_direction,
+        fit_files(files[::2], labels=labels[::2]).mean_direction,
+    )
 
 
 def test_a_file_that_changes_is_left_out(tmp_path, monkeypatch):

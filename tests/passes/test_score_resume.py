@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -186,6 +187,14 @@ def test_files_that_were_left_out_stay_so(folder):
     assert (folder / "s.npy").read_bytes() == (folder / "w.npy").read_bytes()
 
 
+def size_of(path: Path) -> int:
+    """0 where there is none, or none any more."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="sends signals")
 def test_killed_at_random_moments_it_ends_with_the_same_bytes(folder):
     needs_format(".parquet")
@@ -204,10 +213,9 @@ def test_killed_at_random_moments_it_ends_with_the_same_bytes(folder):
     for _ in range(40):
         with subprocess.Popen([sys.executable, "-c", DRIVER, *arguments]) as process:
             deadline = time.monotonic() + 60
-            size = (folder / "c.ckpt").stat().st_size if (folder / "c.ckpt").exists() else 0
-            target = size + moments.randrange(600, 20_000)
+            target = size_of(folder / "c.ckpt") + moments.randrange(600, 20_000)
             while process.poll() is None and time.monotonic() < deadline:
-                if (folder / "c.ckpt").exists() and (folder / "c.ckpt").stat().st_size >= target:
+                if size_of(folder / "c.ckpt") >= target:
                     process.send_signal(signal.SIGKILL)
                     kills += 1
                     break

@@ -39,7 +39,10 @@ class CommandGroup(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         with _terminate_cleanly():
             try:
-                return super().invoke(ctx)
+                done = super().invoke(ctx)
+                # Here, where an error ends in a line, and not when Python exits.
+                sys.stdout.flush()
+                return done
             except VMFError as error:
                 if isinstance(error, OSError):
                     _stop(FAILED, f"{error.told(as_option)}; no output was written")

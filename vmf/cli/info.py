@@ -32,6 +32,7 @@ def info(
     from vmf.cli.report import LEVEL, model_as_json, print_fields, print_json, print_model
     from vmf.distribution.model import is_model_file, load_model
     from vmf.embeddings import open_embeddings
+    from vmf.errors import listed
 
     if os.path.isfile(path) and is_model_file(Path(path)) and not _holds_embeddings(Path(path)):
         from vmf.distribution.summary import cautions, summarize
@@ -42,8 +43,7 @@ def info(
         if json:
             print_json({"model": path, **model_as_json(model, summary, notes)})
         else:
-            origin = ", ".join(model.sources[:3]) + (", ..." if len(model.sources) > 3 else "")
-            print_model(f"{path}: model of {origin}", model, summary, notes)
+            print_model(f"{path}: model of {listed(model.sources, 3)}", model, summary, notes)
         return
     file = open_embeddings(path, column)
     formats = " and ".join(dict.fromkeys(part.format for part in file.parts))

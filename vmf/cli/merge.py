@@ -57,4 +57,5 @@ def merge(
     if json:
         print_json({"model": str(output), **model_as_json(model, summary, notes)})
     else:
-        print_model(f"{len(models)} models -> {output}", model, summary, notes)
+        what = str(models[0]) if len(models) == 1 else f"{len(models)} models"
+        print_model(f"{what} -> {output}", model, summary, notes)

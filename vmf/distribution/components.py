@@ -73,7 +73,10 @@ def one_minus_cosines(block: Block, means: Matrix, device_means: Any, large: Any
     `large` are the components for which values near 0 are computed from differences.
     """
     distance = 1.0 - block.dot(device_means)
+    near_any = to_numpy((distance < _NEAR).any(0)) if len(large) else ()
     for k in large:
+        if not near_any[k]:
+            continue
         near = np.flatnonzero(to_numpy(distance[:, k]) < _NEAR)
         if near.size:
             chosen = in_library_of(near, block.inverse_norms)

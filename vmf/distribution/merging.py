@@ -10,7 +10,7 @@ from typing import get_args
 from vmf.arrays.labels import label_order
 from vmf.distribution.fitting import model_of_fits, solve
 from vmf.distribution.model import Model, load_model
-from vmf.errors import Argument, EmbeddingError, PathLike
+from vmf.errors import Argument, EmbeddingError, PathLike, listed
 from vmf.estimation import Estimator, SufficientStatistics
 
 
@@ -120,8 +120,8 @@ def _check_pair(
     if missing and not new_classes:
         raise EmbeddingError(
             name,
-            f"has not the same classes as {other} (only one has {', '.join(missing[:5])}"
-            f"{', ...' if len(missing) > 5 else ''}); take all together with ",
+            f"has not the same classes as {other} (only one has {listed(missing, 5)});"
+            " take all together with ",
             Argument("new_classes", True),
         )
     if estimator is None and model.estimator != first.estimator:

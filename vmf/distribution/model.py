@@ -194,7 +194,7 @@ def _check_header(path: Path) -> None:
         head = stream.read(9)
     if len(head) < 9 or head[8:] != b"{":
         raise ModelFileError(
-            path, "is not a model (a .safetensors file written by vmf fit); embeddings go second"
+            path, "is not a model, which is a .safetensors file that vmf fit or vmf mixture wrote"
         )
     header = int.from_bytes(head[:8], "little")
     if header > size - 8:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from vmf.embeddings.embedding_file import FloatRows, native_float
 from vmf.embeddings.places import Place
-from vmf.errors import Argument, EmbeddingError, Part
+from vmf.errors import Argument, EmbeddingError, Part, listed
 
 LARGEST_BAND = 1 << 30
 """Bytes of the rows that a chunked store unpacks together; more than this is refused."""
@@ -60,8 +60,7 @@ def choose_array(
     choice : sequence of str or Argument
         How the choice is made, for messages.
     """
-    listing = ", ".join(f"{one} ({header.summary()})" for one, header in list(headers.items())[:8])
-    listing += ", ..." if len(headers) > 8 else ""
+    listing = listed([f"{one} ({header.summary()})" for one, header in headers.items()], 8)
     if name is not None:
         if name in headers:
             return name

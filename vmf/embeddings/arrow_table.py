@@ -13,7 +13,7 @@ import numpy.typing as npt
 from vmf.embeddings.columns import choose_columns, find_column
 from vmf.embeddings.embedding_file import EmbeddingFile, FloatRows, native_float
 from vmf.embeddings.places import Place
-from vmf.errors import Argument, EmbeddingError
+from vmf.errors import Argument, EmbeddingError, listed
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -189,8 +189,7 @@ def choose_label_column(path: Place, schema: pa.Schema, column: str | None) -> s
     if column is None and len(names) > 1:
         raise EmbeddingError(
             path,
-            f"has {len(names)} columns ({', '.join(names[:8])}); say which one is meant:"
-            f" {path.name}:NAME",
+            f"has {len(names)} columns ({listed(names)}); say which one is meant: {path.name}:NAME",
         )
     name = names[0 if column is None else find_column(path, names, column)]
     kind = schema.field(name).type

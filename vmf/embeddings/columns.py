@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
 from vmf.embeddings.places import Place
-from vmf.errors import Argument, EmbeddingError
+from vmf.errors import Argument, EmbeddingError, listed
 
 _NOT_COORDINATES = {
     "", "id", "ids", "idx", "index", "row", "label", "labels", "class", "classes", "target",
@@ -96,8 +96,8 @@ def _matching(path: Place, names: Sequence[str], item: str) -> list[int]:
     else:
         found = [i for i, name in enumerate(names) if fnmatchcase(name, item)]
     if not found:
-        listed = ", ".join(map(repr, names[:8])) + (", ..." if len(names) > 8 else "")
-        raise EmbeddingError(path, f"has no column {item!r}; its {len(names)} columns are {listed}")
+        known = listed([repr(name) for name in names], 8)
+        raise EmbeddingError(path, f"has no column {item!r}; its {len(names)} columns are {known}")
     return found
 
 

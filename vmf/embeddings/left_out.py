@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
@@ -44,6 +45,23 @@ class LeftOut:
                 yield opener(source)
             except EmbeddingError as error:
                 self.unopened.append(Note(*error.parts))
+
+    @contextmanager
+    def mentioned(self) -> Iterator[None]:
+        """Whatever does not fit to the rows in the block: say of which files none is counted."""
+        try:
+            yield
+        except EmbeddingError as error:
+            if not self.unopened:
+                raise
+            more = f"; and of {len(self.unopened) - 1} more" if len(self.unopened) > 1 else ""
+            raise EmbeddingError(
+                None,
+                *error.parts,
+                "; no row is counted of a file that cannot be opened: ",
+                *self.unopened[0].parts,
+                more,
+            ) from error
 
     def check(self, usable: int) -> None:
         """EmbeddingError when nothing usable is left."""

@@ -89,19 +89,31 @@ def bad_row(file: EmbeddingFile, error: BadRowError) -> EmbeddingError:
 
 
 def labels_for(groups: Sequence[Sequence[EmbeddingFile]], sources: Sequence[PathLike]) -> Labels:
-    """One label a row, the rows of all files in order; see :func:`open_groups`."""
-    parts = [read_labels(source) for source in sources]
+    """One label a row, the rows of all files in order.
+
+    Parameters
+    ----------
+    groups
+        See :func:`open_groups`.
+    sources : sequence of path-like
+        One for all rows, one for each group, or one for each file. What goes with a group of which
+        no file could be opened is not read.
+    """
     files = [file for group in groups for file in group]
     if len(sources) == 1:
         groups = [files]
+    elif len(sources) == len(groups):
+        sources = [source for source, group in zip(sources, groups, strict=True) if group]
+        groups = [group for group in groups if group]
     elif len(sources) == len(files):
         groups = [[file] for file in files]
-    elif len(sources) != len(groups):
+    else:
         raise EmbeddingError(
             None,
             f"{len(sources)} label files for {len(files)} embedding files; give one for all rows or"
             " one for each file",
         )
+    parts = [read_labels(source) for source in sources]
     for source, part, group in zip(sources, parts, groups, strict=True):
         rows = sum(file.rows for file in group)
         if len(part) != rows:

@@ -8,7 +8,7 @@ from itertools import islice
 from vmf.embeddings.columns import find_column
 from vmf.embeddings.delimited import Layout, check_width, data_lines, read_layout, split
 from vmf.embeddings.places import Place
-from vmf.errors import EmbeddingError
+from vmf.errors import EmbeddingError, listed
 
 _AT_ONCE = 1 << 16
 _HEADERS = {"label", "labels", "class", "classes", "target", "category", "cluster", "y", "id"}
@@ -39,7 +39,7 @@ def _from_table(path: Place, column: str | None) -> Iterator[list[str]]:
     if column is None:
         raise EmbeddingError(
             path,
-            f"has {len(layout.names)} columns ({', '.join(layout.names[:8])}); say which one is"
+            f"has {len(layout.names)} columns ({listed(layout.names)}); say which one is"
             f" meant: {path.name}:NAME",
         )
     position = find_column(path, layout.names, column)

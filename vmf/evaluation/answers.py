@@ -89,10 +89,9 @@ class Judge(Task[Judged]):
 
     @property
     def beside(self) -> int:  # type: ignore[override]
-        """Matrices of rows times classes, in each thread."""
+        """See `judge_bytes`."""
         classes = max(len(log_weights(r.required_model())) for r in self.references.values())
-        elements = max(_MATRIX_ELEMENTS, classes)
-        return 8 * _MATRICES * elements * threads()
+        return judge_bytes(classes)
 
     def of_block(self, rows: FloatRows, first_row: int, columns: Sequence[Column]) -> Judged:
         """Return those of some rows."""
@@ -132,6 +131,11 @@ class Judge(Task[Judged]):
         return Judged(*(np.concatenate(values) for values in zip(*parts, strict=True)))
 
 
+def judge_bytes(classes: int) -> int:
+    """What `Judge` takes: matrices of rows times classes, in each thread."""
+    return 8 * _MATRICES * max(_MATRIX_ELEMENTS, classes) * threads()
+
+
 @dataclass(frozen=True)
 class FromMeans(Task[tuple[Vector, ...]]):
     """Finds how far rows are from the nearest mean direction, 1 - cosine, of each of some models.
@@ -169,11 +173,12 @@ class FromMeans(Task[tuple[Vector, ...]]):
 
 
 class _Once:
-    """A model that computes the densities of rows once, however many scores need them."""
+    """A model that computes the densities and distances of rows once, however many scores need them."""
 
     def __init__(self, model: Any) -> None:
         self._model = model
         self._asked: tuple[Any, Any] = None, None
+        self._away: tuple[Any, Any] = None, None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._model, name)
@@ -184,6 +189,14 @@ class _Once:
         if rows is not X:
             found = np.asarray(self._model.log_density(X), np.float64)
             self._asked = X, found
+        return found
+
+    def one_minus_cosines(self, X: Any) -> Any:
+        """1 - cosine between rows and mean directions, (rows, classes); no caller changes it."""
+        rows, found = self._away
+        if rows is not X:
+            found = one_minus_cosines(self._model, X)
+            self._away = X, found
         return found
 
 

@@ -42,14 +42,22 @@ from vmf.passes.engine import Column, Task
 Halves = npt.NDArray[np.float16]
 Centres = npt.NDArray[np.float32]
 
-CELLS_PER_ROOT = 2.0
-"""Cells there are for each square root of the number of rows: 2000 for a million."""
+CELLS_PER_ROOT = 3.0
+"""Cells there are for each square root of the number of rows: 3000 for a million. Those with several
+times as many rows as others are cut again, which makes as many more at most."""
 
 _ROWS_A_CENTRE = 32
 _ITERATIONS = 8
+_ITERATIONS_OF_A_CUT = 5
 _CHUNK_BYTES = 32 << 20
 _SMALL_BYTES = 16 << 20
 _TILE_ROWS = 1024
+_ROWS_OF_A_CELL = 2048
+"""So many rows of a cell are compared at a time."""
+
+_LISTS_BYTES = 32 << 20
+"""What the queries that a thread looks up together take: their cells, and the best rows so far."""
+
 _LARGEST_SENT = 256 << 20
 """Bytes of rows that are sent to the workers of a cluster at a time."""
 
@@ -221,12 +229,7 @@ class LookUp(Task[Tops]):
     @property
     def beside(self) -> int:  # type: ignore[override]
         """Directions, similarities, which cells, and the best so far."""
-        rows = self.chunk_bytes // (4 * int(self.rows.shape[1]))
-        each = Best.bytes_a_query(self.most) + 40 * self.cells
-        largest = int(np.diff(self.starts).max())
-        wide = int(self.rows.shape[1]) + 3 * _TILE_ROWS
-        tile = 4 * (3 * _TILE_ROWS * len(self.centres) + largest * wide)
-        return _CHUNK_BYTES + rows * each + threads() * tile
+        return look_up_bytes(len(self.centres), int(self.rows.shape[1]), self.most)
 
     def of_block(self, rows: FloatRows, first_row: int, columns: Sequence[Column]) -> Tops:
         """Return the neighbours of those that have a place."""
@@ -244,7 +247,9 @@ class LookUp(Task[Tops]):
                 self._look_into(some, queries[part], own[part], best)
             found.similarity[part], found.place[part] = best.result()
 
-        in_threads(look_up, slices(len(queries), max(1, -(-len(queries) // threads()))))
+        each = Best.bytes_a_query(self.most) + _BYTES_A_CELL * self.cells
+        at_once = min(-(-len(queries) // threads()), _LISTS_BYTES // each)
+        in_threads(look_up, slices(len(queries), max(1, at_once)))
         return found
 
     def merge(self, parts: Sequence[Tops]) -> Tops:
@@ -278,13 +283,26 @@ class LookUp(Task[Tops]):
         ends = np.cumsum(np.bincount(cells.reshape(-1), minlength=len(self.centres)))
         begins = np.concatenate([[0], ends[:-1]])
         for cell in np.flatnonzero((ends > begins) & (np.diff(self.starts) > 0)):
-            inside = slice(self.starts[cell], self.starts[cell + 1])
-            rows, places = widened(self.rows[inside]), self.places[inside]
-            for part in slices(int(ends[cell] - begins[cell]), _TILE_ROWS):
-                number = order[begins[cell] + part.start : begins[cell] + part.stop] // wide
-                similar = (filled_up(queries[number]) @ rows.T)[: len(number)]
-                hide(similar, own[number], places)
-                best.add(number, similar, places)
+            start, stop = int(self.starts[cell]), int(self.starts[cell + 1])
+            for some in slices(stop - start, _ROWS_OF_A_CELL):
+                inside = slice(start + some.start, start + some.stop)
+                rows, places = widened(self.rows[inside]), self.places[inside]
+                for part in slices(int(ends[cell] - begins[cell]), _TILE_ROWS):
+                    number = order[begins[cell] + part.start : begins[cell] + part.stop] // wide
+                    similar = (filled_up(queries[number]) @ rows.T)[: len(number)]
+                    hide(similar, own[number], places)
+                    best.add(number, similar, places)
+
+
+_BYTES_A_CELL = 40  # of a query that looks into it: the cell, and its place among all, sorted
+
+
+def look_up_bytes(centres: int, dimension: int, most: int) -> int:
+    """What `LookUp` takes: directions, what is found, and for each thread lists and similarities."""
+    rows = _CHUNK_BYTES // (4 * dimension)
+    wide = dimension + 3 * _TILE_ROWS
+    tile = 4 * (3 * _TILE_ROWS * centres + _ROWS_OF_A_CELL * wide)
+    return _CHUNK_BYTES + 8 * most * rows + threads() * (_LISTS_BYTES + tile)
 
 
 class Approximate(NamedTuple):
@@ -394,6 +412,11 @@ def search_cells(
     return Approximate(nearest, similarity, len(centres), looked_into, compared)
 
 
+def cells_of(rows: int) -> int:
+    """How many cells so many rows are put into at first; see `CELLS_PER_ROOT`."""
+    return min(max(1, round(CELLS_PER_ROOT * math.sqrt(rows))), rows)
+
+
 def nearest_centres(directions: FloatRows, centres: Centres) -> npt.NDArray[np.int32]:
     """The most similar centre of each direction, (n,)."""
     found = np.empty(len(directions), np.int32)
@@ -409,7 +432,7 @@ def nearest_centres(directions: FloatRows, centres: Centres) -> npt.NDArray[np.i
 def _centres(search: Search, seed: int) -> Centres:
     """Centres of cells, by spherical k-means of some of the rows."""
     rng = np.random.default_rng(seed)
-    count = min(max(1, round(CELLS_PER_ROOT * math.sqrt(len(search)))), len(search))
+    count = cells_of(len(search))
     held = max(1, _held_at_once(search))
     # So many whatever the memory, that the cells hardly ever depend on it.
     fewest = max(2 * math.isqrt(len(search)), _SMALL_BYTES // (4 * search.rows.dimension))
@@ -417,8 +440,26 @@ def _centres(search: Search, seed: int) -> Centres:
     count = min(count, size)
     chosen = rng.choice(len(search), size, replace=False)
     rows = search.directions(np.sort(chosen)).astype(np.float32, copy=False)
+    centres = _k_means(rows, count, _ITERATIONS, rng)
+    # A query that looks into a large cell is compared with many rows that are not near it.
+    cell = nearest_centres(rows, centres)
+    inside = np.split(
+        np.argsort(cell, kind="stable"), np.cumsum(np.bincount(cell, minlength=count))
+    )
+    found = []
+    for number in range(count):
+        parts = len(inside[number]) * count // len(rows)
+        if parts < 2:
+            found.append(centres[number : number + 1])
+        else:
+            found.append(_k_means(rows[inside[number]], parts, _ITERATIONS_OF_A_CUT, rng))
+    return np.concatenate(found)
+
+
+def _k_means(rows: FloatRows, count: int, iterations: int, rng: np.random.Generator) -> Centres:
+    """The centres of `count` cells of unit rows, at least as many, by spherical k-means."""
     centres = rows[np.sort(rng.choice(len(rows), count, replace=False))]
-    for _ in range(_ITERATIONS):
+    for _ in range(iterations):
         cell = nearest_centres(rows, centres)
         order = np.argsort(cell, kind="stable")
         filled, first = np.unique(cell[order], return_index=True)
@@ -479,10 +520,11 @@ def _held_at_once(search: Search) -> int:
 
 def _rows_at_once(search: Search, most: int) -> int:
     """How many rows are searched at a time."""
-    size = search.passes.room(0.5)
+    dimension = search.rows.dimension
+    size = search.passes.room(0.5, look_up_bytes(2 * cells_of(len(search)), dimension, most))
     if not search.passes.runner.is_here:
         size = min(size, _LARGEST_SENT)
-    return max(1024, size // (2 * search.rows.dimension + 8))
+    return max(1024, size // (2 * dimension + 8))
 
 
 def _shard(

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from vmf.evaluation.nearest import threads
+
 Indices = npt.NDArray[np.intp]
+
+_MOST_REPLICATES_AT_ONCE = 4
 
 
 @dataclass(frozen=True)
@@ -101,9 +107,25 @@ def _drawn(
     replicates: int,
     seed: int,
 ) -> list[Mapping[str, float | None]]:
-    """The statistics of each replicate."""
+    """The statistics of each replicate, of which `replicates_at_once` are computed at the same time."""
     rng = np.random.default_rng(seed)
-    return [statistic(*(rng.integers(0, size, size) for size in sizes)) for _ in range(replicates)]
+    found: list[Mapping[str, float | None]] = []
+    at_once = replicates_at_once()
+    with ThreadPoolExecutor(at_once, "vmf-bootstrap") as pool:
+        waiting: deque[Future[Mapping[str, float | None]]] = deque()
+        for _ in range(replicates):
+            # The next rows are drawn only when there is room for them.
+            if len(waiting) == at_once:
+                found.append(waiting.popleft().result())
+            drawn = [rng.integers(0, size, size) for size in sizes]
+            waiting.append(pool.submit(statistic, *drawn))
+        found += [one.result() for one in waiting]
+    return found
+
+
+def replicates_at_once() -> int:
+    """How many replicates are computed, and in memory, at the same time."""
+    return min(threads(), _MOST_REPLICATES_AT_ONCE)
 
 
 def _with_intervals(

@@ -30,7 +30,7 @@ QUERIES_OF_A_TILE = 1024
 ROWS_OF_A_TILE = 1024
 """A tile of similarities, 4 MB of float32, stays in the cache between its product and its comparison."""
 
-_QUERIES_OF_A_GUESS = 256
+QUERIES_OF_A_GUESS = 256
 _UNIT_ELEMENTS = 1 << 20
 _CHUNK_BYTES = 32 << 20
 
@@ -83,8 +83,7 @@ class Nearest(Task[Near]):
     def beside(self) -> int:  # type: ignore[override]
         """Tiles of similarities, unit rows, and what is found: sorted, merged."""
         size = self.queries.dtype.itemsize
-        tile = 4 * size * QUERIES_OF_A_TILE * ROWS_OF_A_TILE
-        return threads() * tile + 2 * self.chunk_bytes + pair_bytes(size) * int(self.most.sum())
+        return nearest_bytes(size) + pair_bytes(size) * int(self.most.sum())
 
     def of_block(self, rows: FloatRows, first_row: int, columns: Sequence[Column]) -> Near:
         """Return those of some rows."""
@@ -124,6 +123,11 @@ class Nearest(Task[Near]):
     def _nothing(self) -> Near:
         none = np.empty(0, np.int32)
         return Near(none, none, np.empty(0, self.queries.dtype))
+
+
+def nearest_bytes(itemsize: int) -> int:
+    """What `Nearest` takes beside what it finds: unit rows, and similarities in each thread."""
+    return 2 * _CHUNK_BYTES + threads() * 4 * itemsize * QUERIES_OF_A_TILE * ROWS_OF_A_TILE
 
 
 def pair_bytes(itemsize: int) -> int:
@@ -185,7 +189,7 @@ def floors(
             kth = len(sample) - place
             found[tile.start + those] = np.partition(similar[those], kth, axis=1)[:, kth]
 
-    in_threads(search, slices(len(queries), _QUERIES_OF_A_GUESS))
+    in_threads(search, slices(len(queries), QUERIES_OF_A_GUESS))
     return found
 
 

@@ -9,16 +9,19 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from vmf.evaluation.cells import Approximate, search_cells
+from vmf.evaluation.cells import Approximate, cells_of, look_up_bytes, search_cells
 from vmf.evaluation.kept import Kept
 from vmf.evaluation.nearest import Places
-from vmf.evaluation.retrieval import Codes, Retrieval, Search
+from vmf.evaluation.retrieval import Codes, Retrieval, Search, exact_bytes
 from vmf.evaluation.rows import EvaluatedRows, Indices, Passes
 
 Vector = npt.NDArray[np.float64]
 
 EXACT_ROWS = 100_000
 """Up to so many rows, each is compared with all others."""
+
+_FEWEST_BYTES_AT_ONCE = 96 << 20
+"""Of queries, or of rows that are searched, so that files are not read for every few of them."""
 
 _PAIRS_OF_SAMPLE = 200_000_000
 _FEWEST_SAMPLED = 1000
@@ -45,8 +48,8 @@ class NeighbourSearch:
     how: Literal["auto", "exact", "approximate"] = "auto"
     exact_rows: int = EXACT_ROWS
     wanted: float = 0.95
-    most_compared: int = 50_000
-    sample_rows: int = 10_000
+    most_compared: int = 40_000
+    sample_rows: int = 5_000
 
     def __post_init__(self) -> None:
         if self.how not in ("auto", "exact", "approximate"):
@@ -57,6 +60,14 @@ class NeighbourSearch:
     def is_exact(self, rows: int) -> bool:
         """Whether each of so many rows is compared with all others."""
         return self.how == "exact" or (self.how == "auto" and rows <= self.exact_rows)
+
+
+def search_bytes(how: NeighbourSearch, rows: int, dimension: int, itemsize: int, most: int) -> int:
+    """What a search among so many rows takes, beside a row at a time, if it is not to take forever."""
+    takes = exact_bytes(rows, dimension, itemsize)
+    if not how.is_exact(rows):
+        takes = max(takes, look_up_bytes(2 * cells_of(rows), dimension, most))
+    return takes + _FEWEST_BYTES_AT_ONCE
 
 
 @dataclass(frozen=True)

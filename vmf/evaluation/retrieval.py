@@ -14,6 +14,7 @@ from vmf.embeddings.embedding_file import FloatRows
 from vmf.embeddings.held_rows import HeldRows
 from vmf.evaluation.kept import Kept
 from vmf.evaluation.nearest import (
+    QUERIES_OF_A_GUESS,
     Ahead,
     Near,
     Nearest,
@@ -21,11 +22,14 @@ from vmf.evaluation.nearest import (
     directions_of,
     floors,
     in_order,
+    nearest_bytes,
     pair_bytes,
+    threads,
 )
 from vmf.evaluation.rows import EvaluatedRows, Indices, Passes
 from vmf.passes.engine import Reading
 from vmf.passes.here import Here
+from vmf.passes.memory_budget import SLACK
 from vmf.uncertainty.norm import row_lengths
 
 Codes = npt.NDArray[np.intp]
@@ -121,6 +125,22 @@ def retrieve(
     return Retrieval(found.nearest, found.cosine, found.rank, found.average_precision, count - 1)
 
 
+def exact_bytes(rows: int, dimension: int, itemsize: int) -> int:
+    """What exact neighbours take among so many rows, beside a row at a time and what is found.
+
+    That is the pass, a sample of the rows in three copies while it is made, and the similarities of
+    a guess from it.
+    """
+    sampled = _sample_size(rows, dimension)
+    guess = threads() * QUERIES_OF_A_GUESS * sampled
+    return nearest_bytes(itemsize) + 3 * itemsize * (sampled * dimension + guess) + SLACK
+
+
+def _sample_size(rows: int, dimension: int) -> int:
+    most = min(_SAMPLED_ROWS, _SAMPLED_BYTES // (dimension * 4))
+    return min(max(_FEWEST_SAMPLED_ROWS, most), rows)
+
+
 class Search:
     """Looks up rows among some rows.
 
@@ -145,9 +165,6 @@ class Search:
         self.passes = passes
         self.others = np.bincount(codes)[codes] - 1
         self.column = rows.places(inside)
-        self._sample_size = max(
-            _FEWEST_SAMPLED_ROWS, min(_SAMPLED_ROWS, _SAMPLED_BYTES // (rows.dimension * 4))
-        )
         self._seed = seed
         self._sample: tuple[FloatRows, Places] | None = None
 
@@ -227,7 +244,8 @@ class Search:
         itemsize = self.rows.dtype.itemsize
         wanted = np.maximum(self.others[queries], most)
         bytes_of = np.cumsum(3 * itemsize * self.rows.dimension + pair_bytes(itemsize) * wanted)
-        return max(1, int(np.searchsorted(bytes_of, self.passes.room(0.4))))
+        room = self.passes.room(0.4, exact_bytes(len(self), self.rows.dimension, itemsize))
+        return max(1, int(np.searchsorted(bytes_of, room)))
 
     def _near(self, queries: Indices, most: int) -> Near:
         """The nearest rows of some queries, by number, in order; at least as many as are needed."""
@@ -263,7 +281,7 @@ class Search:
     def _sampled(self) -> tuple[FloatRows, Places]:
         if self._sample is None:
             rng = np.random.default_rng(self._seed)
-            size = min(self._sample_size, len(self))
+            size = _sample_size(len(self), self.rows.dimension)
             chosen = np.sort(rng.choice(len(self), size, replace=False))
             self._sample = self.directions(chosen), chosen.astype(np.int32)
         return self._sample

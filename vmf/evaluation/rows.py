@@ -17,7 +17,7 @@ from vmf.embeddings.left_out import LeftOut
 from vmf.errors import Argument, EmbeddingError, MemoryBudgetError
 from vmf.passes import engine
 from vmf.passes.engine import Column, Found, Reading, Runner, Task
-from vmf.passes.memory_budget import COPIES, resident_bytes
+from vmf.passes.memory_budget import COPIES, SLACK, resident_bytes
 from vmf.uncertainty.norm import row_lengths
 
 Flags = npt.NDArray[np.bool_]
@@ -35,6 +35,9 @@ _READ_AT_ONCE = ("npy", "safetensors", "array")
 _BYTES_A_ROW = 220
 """Beside the rows, in the end: labels, answers, neighbours, scores, and the draws of the bootstrap."""
 
+_BYTES_NOT_GIVEN_BACK = 64 << 20
+"""What the allocator keeps of what earlier passes took, in pieces that do for nothing larger."""
+
 
 @dataclass(frozen=True)
 class Passes:
@@ -47,23 +50,27 @@ class Passes:
     progress : callable, optional
     held : int
         Bytes a pass must leave to what this process will need later.
+    largest : int
+        Bytes that the pass which takes most takes beside rows; so that too little memory shows
+        before the first one.
     """
 
     reading: Reading
     runner: Runner
     progress: Progress | None = None
     held: int = 0
+    largest: int = 0
 
     def say(self, what: str) -> Callable[[int, int], None] | None:
         """A function of how much is done, and of how much."""
         tell = self.progress
         return None if tell is None else lambda done, total: tell(what, done, total)
 
-    def room(self, share: float = 1.0) -> int:
-        """Bytes that something may take that is kept during a pass; a part of what is left."""
+    def room(self, share: float = 1.0, beside: int = 0) -> int:
+        """Bytes that something may take that is kept during a pass; a part of what is left beside it."""
         if self.reading.memory is None:
             return int(share * UNLIMITED_BYTES)
-        left = self.reading.memory - self.held
+        left = self.reading.memory - self.held - beside
         if self.runner.is_here:
             left -= resident_bytes()
         return max(int(share * left), 0)
@@ -219,7 +226,7 @@ def survey(
         For what cannot be read, rows without a direction, no usable row, and too little memory.
     """
     total = sum(file.rows for file in files)
-    _check_memory(passes, total)
+    _check_memory(passes, total, files[0].dimension)
     copies = _copies(files, passes)
     usable, lengths = np.zeros(total, bool), np.full(total, np.nan)
     starts = np.cumsum([0, *(file.rows for file in files)])
@@ -268,12 +275,14 @@ def _copies(
     return [UnpackedRows(file) for file in files]
 
 
-def _check_memory(passes: Passes, rows: int) -> None:
-    """MemoryBudgetError when the numbers a row alone take more than is allowed."""
+def _check_memory(passes: Passes, rows: int, dimension: int) -> None:
+    """MemoryBudgetError when less is allowed than the passes will need."""
     limit = passes.reading.memory
     if limit is None or not passes.runner.is_here:
         return
-    least = resident_bytes() + passes.held + _BYTES_A_ROW * rows + COPIES * DEFAULT_CHUNK_BYTES // 8
+    chunks = COPIES * max(DEFAULT_CHUNK_BYTES // 8, 8 * dimension)
+    least = resident_bytes() + SLACK + _BYTES_NOT_GIVEN_BACK + _BYTES_A_ROW * rows
+    least += passes.held + passes.largest + chunks
     if least > limit:
         raise MemoryBudgetError(
             None,

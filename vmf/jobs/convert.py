@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -161,7 +161,8 @@ def convert_to_file(
                         used(usable, block), **{name: v[usable] for name, v in here.items()}
                     )
                     report.add(len(usable))
-                names.end()
+                with nullcontext() if left_out is None else left_out.mentioned():
+                    names.end()
         except BaseException as error:
             if journal is not None and journal.rows:
                 say_how_to_go_on(f"{journal.rows} rows", journal.path, error)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import asdict, dataclass, replace
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,10 +19,13 @@ from vmf.embeddings.labels import Labels, label_file, read_labels
 from vmf.embeddings.left_out import LeftOut
 from vmf.embeddings.opening import open_files
 from vmf.embeddings.table_output import TABLE_EXTENSIONS, Column, open_table
-from vmf.errors import Argument, EmbeddingError, Note, PathLike, VMFError
+from vmf.errors import Argument, EmbeddingError, Note, PathLike, VMFError, listed
+from vmf.evaluation.answers import judge_bytes
 from vmf.evaluation.evaluate import Labelled, Settings, evaluate_rows
 from vmf.evaluation.figures import draw
 from vmf.evaluation.kept import Kept
+from vmf.evaluation.metric import replicates_at_once
+from vmf.evaluation.neighbours import search_bytes
 from vmf.evaluation.report import html_report
 from vmf.evaluation.result import Evaluation
 from vmf.evaluation.rows import EvaluatedRows, Passes, Progress, survey
@@ -52,7 +56,8 @@ if TYPE_CHECKING:
 REPORT_EXTENSIONS = (".html", ".htm")
 
 _LATER_BYTES = 96 << 20
-_LATER_BYTES_A_ROW = 64
+_LATER_BYTES_A_ROW = 16
+_BYTES_A_ROW_OF_A_REPLICATE = 64
 """What is taken after the last pass: the libraries that draw, and the draws of the bootstrap."""
 
 _KEPT_BYTES_A_ROW = 500
@@ -253,11 +258,12 @@ def _open(inputs: Inputs, reading: Reading) -> list[_Opened]:
             labels = read_labels(source)
             rows = sum(file.rows for file in files)
             if len(labels) != rows:
-                raise EmbeddingError(
-                    source,
-                    f"has {len(labels)} labels, but {path} has {rows} rows; there must be one label"
-                    " a row",
-                )
+                with nullcontext() if left_out is None else left_out.mentioned():
+                    raise EmbeddingError(
+                        source,
+                        f"has {len(labels)} labels, but {path} has {rows} rows; there must be one"
+                        " label a row",
+                    )
         found.append(_Opened(path, files, left_out, source, labels))
     return found
 
@@ -286,8 +292,18 @@ def _evaluate(
         keep = keeper
         kept.changed = lambda: keep.offer(state)
     rows_in_all = sum(file.rows for one in opened for file in one.files)
-    a_row = _LATER_BYTES_A_ROW + (_KEPT_BYTES_A_ROW if keeper else 0)
-    passes = Passes(reading, runner, progress, held=_LATER_BYTES + a_row * rows_in_all)
+    a_row = _LATER_BYTES_A_ROW + replicates_at_once() * _BYTES_A_ROW_OF_A_REPLICATE
+    a_row += _KEPT_BYTES_A_ROW if keeper else 0
+    passes = Passes(
+        reading,
+        runner,
+        progress,
+        held=_LATER_BYTES + a_row * rows_in_all,
+        largest=_largest_pass(main, settings),
+    )
+    # What they take is then counted when it is looked whether the memory will do.
+    for library in ("sklearn.model_selection", "threadpoolctl", "vmf.models"):
+        import_module(library)
     try:
         labelled = main.labelled(passes)
         _check_held_out(inputs.labels, labelled, settings.held_out)
@@ -316,6 +332,15 @@ def _evaluate(
     lines = [line for one in opened if one.left_out is not None for line in one.left_out.lines]
     notes = (*found.notes, *(Note("left out: ", *line.parts) for line in lines))
     return replace(found, notes=notes), images
+
+
+def _largest_pass(main: _Opened, settings: Settings) -> int:
+    """Bytes that the pass which takes most takes beside rows."""
+    assert main.labels is not None
+    file, rows = main.files[0], sum(file.rows for file in main.files)
+    how, most = settings.neighbours, max(settings.ks)
+    search = search_bytes(how, rows, file.dimension, max(4, file.native_dtype.itemsize), most)
+    return max(search, judge_bytes(len(main.labels.classes)))
 
 
 def _plan(opened: Sequence[_Opened], settings: Settings, reading: Reading) -> dict[str, Any]:
@@ -410,8 +435,9 @@ def _check_held_out(source: str, labelled: Labelled, held_out: Sequence[str]) ->
     present = np.sort(labelled.names[np.bincount(used, minlength=len(labelled.names)) > 0])
     for label in held_out:
         if label not in present:
-            listed = ", ".join(present[:12]) + (", ..." if len(present) > 12 else "")
-            raise EmbeddingError(source, f"no row has the label {label!r}; there are {listed}")
+            raise EmbeddingError(
+                source, f"no row has the label {label!r}; there are {listed(present.tolist())}"
+            )
 
 
 _Scores = dict[str, npt.NDArray[np.float64]]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -217,7 +217,10 @@ def _fit(
     keeper: Keeper[Checkpoint] | None = None,
 ) -> Model:
     files = [file for group in groups for file in group]
-    found = labels_for(groups, labels) if labels else None
+    found = None
+    if labels:
+        with nullcontext() if left_out is None else left_out.mentioned():
+            found = labels_for(groups, labels)
     statistics = _statistics(files, found, reading, runner, progress, left_out, keeper)
     if left_out is not None:
         left_out.check(len(files) - len(left_out.damaged))

@@ -14,7 +14,7 @@ from vmf.embeddings.embedding_file import DEFAULT_CHUNK_BYTES
 from vmf.embeddings.opening import Progress
 from vmf.embeddings.table_output import writable_extensions, writing_format
 from vmf.embeddings.writing import create_embeddings
-from vmf.errors import EmbeddingError, PathLike
+from vmf.errors import EmbeddingError, PathLike, listed
 from vmf.output import check_output, claimed_output
 
 
@@ -71,7 +71,7 @@ def sample_to_file(
     proportions = model.proportions
     if label is not None:
         if label not in model.classes:
-            known = ", ".join(str(name) for name in model.classes[:8])
+            known = listed(model.classes)
             raise EmbeddingError(None, f"the model has no class {label!r}; it has {known}")
         proportions = np.array([float(name == label) for name in model.classes])
     if seed is None:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -260,6 +260,8 @@ def _found(
 
 _NAMES = _RECORD.names or ()
 
+_NUMBERED_WITHOUT = "; its rows have no ids: those of later files begin where the ids before it end"
+
 
 def _write(
     model: Model,
@@ -303,13 +305,18 @@ def _write(
             sum_cosine += float(scores.cosine[~bad].sum())
             if progress:
                 progress(done, total)
-        row_names.end()
+        with nullcontext() if left_out is None else left_out.mentioned():
+            row_names.end()
     scored = total - skipped
+    lines: tuple[Note, ...] = () if left_out is None else left_out.lines
+    if left_out is not None and isinstance(row_names, RowNumbers):
+        unopened = [Note(*line.parts, _NUMBERED_WITHOUT) for line in left_out.unopened]
+        lines = *unopened, *left_out.damaged.values()
     return ScoreSummary(
         rows=total,
         skipped=skipped,
         normalised=normalised,
         mean_log_density=sum_log_density / scored if scored else math.nan,
         mean_cosine=sum_cosine / scored if scored else math.nan,
-        left_out=() if left_out is None else left_out.lines,
+        left_out=lines,
     )

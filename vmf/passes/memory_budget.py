@@ -16,7 +16,8 @@ COPIES = 6
 """Chunks that are in memory together: one in use and what is computed from it, one that waits, and
 one that is being read, as stored and as converted; and what the allocator has not given back."""
 
-_SLACK = 24 << 20  # what libraries allocate when they are first used
+SLACK = 24 << 20
+"""What libraries allocate when they are first used."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class MemoryBudget:
         unit, largest = max(((f.unit_bytes, f) for f in files), key=lambda pair: pair[0])
         row = max(f.dimension * max(f.dtype.itemsize, f.native_dtype.itemsize) for f in files)
         copies = COPIES + max(f.copies_while_read for f in files)
-        taken = resident_bytes() + _SLACK + other + unit
+        taken = resident_bytes() + SLACK + other + unit
         chunk = (self.total - taken) // copies
         if chunk >= row:
             return min(chunk, preferred)

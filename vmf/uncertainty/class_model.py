@@ -90,8 +90,13 @@ def one_minus_cosines(model: ClassModel, X: npt.ArrayLike) -> Vector:
     """1 - cosine between each row and each mean direction, (rows, classes) float64.
 
     Near a mean direction, where the subtraction would lose the digits that a large kappa brings
-    out, it is computed from the difference of the vectors.
+    out, it is computed from the difference of the vectors. A model may have a method of this name
+    that knows them already.
     """
+    known = getattr(model, "one_minus_cosines", None)
+    if known is not None:
+        found: Vector = known(X)
+        return found
     rows = checked_rows(model, X)
     means = np.asarray(model.mean_directions_, np.float64)
     result = np.empty((len(rows), len(means)))
