@@ -53,7 +53,8 @@ _CHUNK_BYTES = 32 << 20
 _SMALL_BYTES = 16 << 20
 _TILE_ROWS = 1024
 _ROWS_OF_A_CELL = 2048
-"""So many rows of a cell are compared at a time."""
+_BYTES_OF_A_CELL = 16 << 20
+"""So many rows of a cell are compared at a time at most."""
 
 _LISTS_BYTES = 32 << 20
 """What the queries that a thread looks up together take: their cells, and the best rows so far."""
@@ -284,7 +285,7 @@ class LookUp(Task[Tops]):
         begins = np.concatenate([[0], ends[:-1]])
         for cell in np.flatnonzero((ends > begins) & (np.diff(self.starts) > 0)):
             start, stop = int(self.starts[cell]), int(self.starts[cell + 1])
-            for some in slices(stop - start, _ROWS_OF_A_CELL):
+            for some in slices(stop - start, _rows_of_a_cell(queries.shape[1])):
                 inside = slice(start + some.start, start + some.stop)
                 rows, places = widened(self.rows[inside]), self.places[inside]
                 for part in slices(int(ends[cell] - begins[cell]), _TILE_ROWS):
@@ -301,8 +302,12 @@ def look_up_bytes(centres: int, dimension: int, most: int) -> int:
     """What `LookUp` takes: directions, what is found, and for each thread lists and similarities."""
     rows = _CHUNK_BYTES // (4 * dimension)
     wide = dimension + 3 * _TILE_ROWS
-    tile = 4 * (3 * _TILE_ROWS * centres + _ROWS_OF_A_CELL * wide)
+    tile = 4 * (3 * _TILE_ROWS * centres + _rows_of_a_cell(dimension) * wide)
     return _CHUNK_BYTES + 8 * most * rows + threads() * (_LISTS_BYTES + tile)
+
+
+def _rows_of_a_cell(dimension: int) -> int:
+    return max(64, min(_ROWS_OF_A_CELL, _BYTES_OF_A_CELL // (4 * dimension)))
 
 
 class Approximate(NamedTuple):

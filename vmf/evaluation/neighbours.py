@@ -20,7 +20,7 @@ Vector = npt.NDArray[np.float64]
 EXACT_ROWS = 100_000
 """Up to so many rows, each is compared with all others."""
 
-_FEWEST_BYTES_AT_ONCE = 96 << 20
+_FEWEST_BYTES_AT_ONCE = 48 << 20
 """Of queries, or of rows that are searched, so that files are not read for every few of them."""
 
 _PAIRS_OF_SAMPLE = 200_000_000

@@ -35,7 +35,7 @@ from vmf.uncertainty.norm import row_lengths
 Codes = npt.NDArray[np.intp]
 Vector = npt.NDArray[np.float64]
 
-_SAMPLED_BYTES = 64 << 20
+_SAMPLED_BYTES = 32 << 20
 _SAMPLED_ROWS = 8192
 _FEWEST_SAMPLED_ROWS = 256
 _TRIES = 5

@@ -55,10 +55,11 @@ if TYPE_CHECKING:
 
 REPORT_EXTENSIONS = (".html", ".htm")
 
-_LATER_BYTES = 96 << 20
+_DRAWING_BYTES = 80 << 20
+_LATER_BYTES = 16 << 20
 _LATER_BYTES_A_ROW = 16
 _BYTES_A_ROW_OF_A_REPLICATE = 64
-"""What is taken after the last pass: the libraries that draw, and the draws of the bootstrap."""
+"""What is taken after the last pass: by the libraries that draw, and the draws of the bootstrap."""
 
 _KEPT_BYTES_A_ROW = 500
 """What a checkpoint takes while it is written."""
@@ -179,7 +180,11 @@ def evaluate_files(
         for path in (outputs.report, outputs.rows):
             if path is not None:
                 check_output(path, [file.path for one in opened for file in one.files])
-        found, images = _evaluate(opened, inputs, settings, reading, runner, keeper, progress)
+        draws = outputs.report is not None or outputs.figures is not None
+        later = _LATER_BYTES + (_DRAWING_BYTES if draws else 0)
+        found, images = _evaluate(
+            opened, inputs, settings, reading, runner, keeper, progress, later
+        )
         _write(found, images, inputs, outputs, command)
         if checkpoint is not None:
             Path(checkpoint).unlink(missing_ok=True)
@@ -276,7 +281,9 @@ def _evaluate(
     runner: Runner,
     keeper: Keeper[EvaluationCheckpoint] | None,
     progress: Progress | None,
+    later: int,
 ) -> tuple[Evaluation, Images | None]:
+    """Evaluate what was opened; `later` bytes are left for what is done with it."""
     rest = list(opened[1:])
     away = rest.pop(0) if inputs.ood is not None else None
     fitted = rest.pop(0) if inputs.train is not None else None
@@ -298,7 +305,7 @@ def _evaluate(
         reading,
         runner,
         progress,
-        held=_LATER_BYTES + a_row * rows_in_all,
+        held=later + a_row * rows_in_all,
         largest=_largest_pass(main, settings),
     )
     # What they take is then counted when it is looked whether the memory will do.
