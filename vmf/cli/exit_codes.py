@@ -53,14 +53,22 @@ class CommandGroup(TyperGroup):
             except KeyboardInterrupt:
                 _stop(INTERRUPTED, "interrupted; no output was written")
             except BrokenPipeError:
-                # Nobody reads stdout any more. Point it elsewhere, or its flush at exit complains.
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                _drop_output()  # nobody reads it any more
                 raise typer.Exit(FAILED) from None
             except OSError as error:
+                try:
+                    sys.stdout.flush()
+                except OSError:
+                    _drop_output()
                 place = f"{error.filename}: " if error.filename else ""
                 _stop(FAILED, f"{place}{error.strerror or error}; no output was written")
             except MemoryError:
                 _stop(FAILED, "out of memory; no output was written")
+
+
+def _drop_output() -> None:
+    """Point stdout, which takes nothing any more, elsewhere, or its flush at exit complains."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _stop(code: int, message: str) -> None:
