@@ -83,7 +83,8 @@ def test_shapes_that_do_not_broadcast(name: str) -> None:
 @pytest.mark.parametrize("wrong", ["1.5", b"1", None, object(), 1j, np.array(["a"]),
                                    np.array([1.0], dtype=object), np.array([1 + 0j]),
                                    np.array(["2020"], dtype="datetime64[Y]"),
-                                   np.array([1.0], dtype=np.longdouble)], ids=repr)  # fmt: skip
+                                   np.array([1.0], dtype=np.longdouble)],
+                         ids=lambda value: f"{type(value).__name__}-{getattr(value, 'dtype', '')}")  # fmt: skip
 @pytest.mark.parametrize("name", ["log_iv", "concentration_c"])
 def test_wrong_types(name: str, wrong: object) -> None:
     function = getattr(special, name)
