@@ -427,11 +427,14 @@ def test_what_is_said_of_files_left_out_survives_in_files(folder):
         told = json.loads(run("info", "again.safetensors", "--json").stdout)
         assert told["left_out"] == [line]
         assert line in told["notes"]
+        # Of a file that cannot be opened it is not known how many ids its rows would have.
+        ids = "; its rows have no ids: those of later files begin where the ids before it end"
+        ids = ids if bad == "two.npz" else ""
         done = score_to_file(model, [bad, good], "s.csv", reading=reading)
-        assert set(done.left_out) == expected
+        assert list(done.left_out) == [f"{said}{argument}{ids}"]
         command = ("score", "new.safetensors", bad, good, "-o", "s.csv", "--on-bad-files", "skip")
-        assert f"note: left out: {line}\n" in run(*command).stdout
-        assert json.loads(run(*command, "--json").stdout)["left_out"] == [line]
+        assert f"note: left out: {line}{ids}\n" in run(*command).stdout
+        assert json.loads(run(*command, "--json").stdout)["left_out"] == [f"{line}{ids}"]
         command = ("convert", bad, good, "-o", "all.npy", "--on-bad-files", "skip")
         assert f"note: left out: {line}\n" in run(*command).stdout
     with pytest.raises(EmbeddingError, match=r"every file was left out; two\.npz.*column=NAME"):

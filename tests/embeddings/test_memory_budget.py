@@ -26,7 +26,7 @@ def file(tmp_path):
 
 def test_chunks_shrink_to_what_is_left(file, monkeypatch):
     monkeypatch.setattr(memory_budget, "resident_bytes", lambda: 50 << 20)
-    monkeypatch.setattr(memory_budget, "_SLACK", 0)
+    monkeypatch.setattr(memory_budget, "SLACK", 0)
     assert MemoryBudget(10**9).chunk_bytes([file], 8 << 20, 0) == 8 << 20
     tight = MemoryBudget((50 << 20) + 6_000_000)
     assert tight.chunk_bytes([file], 8 << 20, 0) == 1_000_000
@@ -35,7 +35,7 @@ def test_chunks_shrink_to_what_is_left(file, monkeypatch):
 
 def test_too_little_is_said_with_what_would_do(file, monkeypatch):
     monkeypatch.setattr(memory_budget, "resident_bytes", lambda: 50_000_000)
-    monkeypatch.setattr(memory_budget, "_SLACK", 0)
+    monkeypatch.setattr(memory_budget, "SLACK", 0)
     with pytest.raises(EmbeddingError, match=r"memory=50 MB is not enough: .* at least 51 MB"):
         MemoryBudget(50_000_000).chunk_bytes([file], 8 << 20, 0)
     assert MemoryBudget(50_006_000).chunk_bytes([file], 8 << 20, 0) == 1000

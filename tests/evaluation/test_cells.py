@@ -68,7 +68,7 @@ def test_the_rows_may_be_searched_a_part_at_a_time(grouped):
     X, codes = grouped
 
     class Narrow(Passes):
-        def room(self, share=1.0):
+        def room(self, share=1.0, beside=0):
             return 100_000
 
     how = {"how": "approximate", "sample_rows": 1000}

@@ -123,7 +123,7 @@ def test_blocks_of_rows_and_of_queries_do_not_matter(labelled):
     wide, places = expected.exact(np.arange(150), 5, Kept(), "")
 
     class Narrow(Passes):
-        def room(self, share=1.0):
+        def room(self, share=1.0, beside=0):
             return 20_000
 
     narrow = search_of(X, codes, 7 * 8 * 8, Narrow(Reading(chunk_bytes=7 * 8 * 8), Here()))

@@ -131,9 +131,12 @@ def exact_bytes(rows: int, dimension: int, itemsize: int) -> int:
     That is the pass, a sample of the rows in three copies while it is made, and the similarities of
     a guess from it.
     """
-    sampled = _sample_size(rows, dimension)
-    guess = threads() * QUERIES_OF_A_GUESS * sampled
-    return nearest_bytes(itemsize) + 3 * itemsize * (sampled * dimension + guess) + SLACK
+    guess = 3 * itemsize * threads() * QUERIES_OF_A_GUESS * _sample_size(rows, dimension)
+    return nearest_bytes(itemsize) + _sample_bytes(rows, dimension, itemsize) + guess + SLACK
+
+
+def _sample_bytes(rows: int, dimension: int, itemsize: int) -> int:
+    return 3 * itemsize * dimension * _sample_size(rows, dimension)
 
 
 def _sample_size(rows: int, dimension: int) -> int:
@@ -244,7 +247,10 @@ class Search:
         itemsize = self.rows.dtype.itemsize
         wanted = np.maximum(self.others[queries], most)
         bytes_of = np.cumsum(3 * itemsize * self.rows.dimension + pair_bytes(itemsize) * wanted)
-        room = self.passes.room(0.4, exact_bytes(len(self), self.rows.dimension, itemsize))
+        takes = exact_bytes(len(self), self.rows.dimension, itemsize)
+        if self._sample is not None:  # which is there
+            takes -= _sample_bytes(len(self), self.rows.dimension, itemsize)
+        room = self.passes.room(0.7, takes)
         return max(1, int(np.searchsorted(bytes_of, room)))
 
     def _near(self, queries: Indices, most: int) -> Near:
