@@ -377,7 +377,7 @@ def search_cells(
     looked_into, compared = _how_many(
         search, sample, exact, centres, cells, sizes, wanted, most_compared
     )
-    shard_rows = kept.number("shard_rows") or _rows_at_once(search, most)
+    shard_rows = kept.number("shard_rows") or _rows_at_once(search, len(centres), most)
     kept.put(shard_rows=shard_rows)
     similarity = kept.begun("cells_similarity", (count, most), -np.inf, np.float32)
     nearest = kept.begun("cells_nearest", (count, most), -1, np.int32)
@@ -523,10 +523,11 @@ def _held_at_once(search: Search) -> int:
     return search.passes.room(0.25) // (16 * search.rows.dimension)
 
 
-def _rows_at_once(search: Search, most: int) -> int:
+def _rows_at_once(search: Search, centres: int, most: int) -> int:
     """How many rows are searched at a time."""
     dimension = search.rows.dimension
-    size = search.passes.room(0.5, look_up_bytes(2 * cells_of(len(search)), dimension, most))
+    # Every part is a search of its own: cells for each query, and half the work lost on the way.
+    size = search.passes.room(0.85, look_up_bytes(centres, dimension, most))
     if not search.passes.runner.is_here:
         size = min(size, _LARGEST_SENT)
     return max(1024, size // (2 * dimension + 8))
