@@ -249,7 +249,9 @@ class LookUp(Task[Tops]):
             found.similarity[part], found.place[part] = best.result()
 
         each = Best.bytes_a_query(self.most) + _BYTES_A_CELL * self.cells
-        at_once = min(-(-len(queries) // threads()), _LISTS_BYTES // each)
+        # In equal parts, as many for each thread.
+        rounds = -(-len(queries) * each // (threads() * _LISTS_BYTES))
+        at_once = -(-len(queries) // (threads() * max(1, rounds)))
         in_threads(look_up, slices(len(queries), max(1, at_once)))
         return found
 
