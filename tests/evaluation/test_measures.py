@@ -152,8 +152,8 @@ def test_without_replicates_and_where_undefined():
 
 @pytest.mark.parametrize("digits", [1, 12])
 def test_counting_rows_gives_what_sorting_them_again_gives(digits):
-    needs("sklearn")
     """The measures of every replicate, with ties and without, from the same draws."""
+    needs("sklearn")
     rng = np.random.default_rng(5)
     certainty = np.round(rng.normal(1, 1, 300), digits)
     outside = np.round(rng.normal(0, 1, 120), digits)

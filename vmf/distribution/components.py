@@ -73,12 +73,13 @@ def one_minus_cosines(block: Block, means: Matrix, device_means: Any, large: Any
     `large` are the components for which values near 0 are computed from differences.
     """
     distance = 1.0 - block.dot(device_means)
-    near_any = to_numpy((distance < _NEAR).any(0)) if len(large) else ()
+    if not len(large):
+        return distance
+    is_near = distance < _NEAR
+    has_near = to_numpy(is_near.any(0))
     for k in large:
-        if not near_any[k]:
-            continue
-        near = np.flatnonzero(to_numpy(distance[:, k]) < _NEAR)
-        if near.size:
+        if has_near[k]:
+            near = np.flatnonzero(to_numpy(is_near[:, k]))
             chosen = in_library_of(near, block.inverse_norms)
             values = block.array[near].toarray() if block.sparse else block.array[chosen]
             difference = cast(values, "float64") * block.inverse_norms[chosen][:, None]

@@ -75,21 +75,12 @@ def _fit(
     The spread of equal rows, stored with a relative rounding of eps/2 and each scaled differently,
     is of the order eps^2 / 24; what is below eps^2 / 8 is rounding, not spread.
     """
-    skipped = f" ({statistics.skipped} were skipped)" if statistics.skipped else ""
-    if statistics.count == 0:
-        raise EmbeddingError(where, f"holds no usable rows{skipped}")
+    check_count(where, statistics.count, statistics.skipped, estimator)
     if statistics.mean_resultant_length < 1e-15:
         raise EmbeddingError(
             where,
             f"the {statistics.count:.0f} rows cancel (R = 0): there is no mean direction and"
             " kappa = 0, a uniform distribution",
-        )
-    if statistics.count < 2 and estimator != "map":
-        raise EmbeddingError(
-            where,
-            f"holds one single usable row{skipped}, which says nothing about the spread; fit at"
-            " least 2 rows, or use ",
-            Argument("estimator", "map"),
         )
     if statistics.one_minus_mean_resultant_length < eps * eps / 8 and estimator != "map":
         raise EmbeddingError(
@@ -99,6 +90,20 @@ def _fit(
             Argument("estimator", "map"),
         )
     return solve(where, statistics, estimator)
+
+
+def check_count(where: PathLike, count: float, skipped: int, estimator: str) -> None:
+    """Refuse rows of which none, or too few for a concentration, can be used; EmbeddingError."""
+    beside = f" ({skipped} were skipped)" if skipped else ""
+    if count == 0:
+        raise EmbeddingError(where, f"holds no usable rows{beside}")
+    if count < 2 and estimator != "map":
+        raise EmbeddingError(
+            where,
+            f"holds one single usable row{beside}, which says nothing about the spread; fit at"
+            " least 2 rows, or use ",
+            Argument("estimator", "map"),
+        )
 
 
 def solve(where: PathLike, statistics: SufficientStatistics, estimator: Estimator) -> FitResult:

@@ -46,25 +46,27 @@ class LeftOut:
             except EmbeddingError as error:
                 self.unopened.append(Note(*error.parts))
 
-    @contextmanager
-    def mentioned(self) -> Iterator[None]:
-        """Whatever does not fit to the rows in the block: say of which files none is counted."""
-        try:
-            yield
-        except EmbeddingError as error:
-            if not self.unopened:
-                raise
-            more = f"; and of {len(self.unopened) - 1} more" if len(self.unopened) > 1 else ""
-            raise EmbeddingError(
-                None,
-                *error.parts,
-                "; no row is counted of a file that cannot be opened: ",
-                *self.unopened[0].parts,
-                more,
-            ) from error
-
     def check(self, usable: int) -> None:
         """EmbeddingError when nothing usable is left."""
         if self.lines and not usable:
             more = f" and {len(self.lines) - 1} more are damaged too" if len(self.lines) > 1 else ""
             raise EmbeddingError(None, "every file was left out; ", *self.lines[0].parts, more)
+
+
+@contextmanager
+def mentioned(left_out: LeftOut | None) -> Iterator[None]:
+    """Add to an EmbeddingError of the block, where something does not fit to the rows, of which file
+    none is counted."""
+    try:
+        yield
+    except EmbeddingError as error:
+        if left_out is None or not left_out.unopened:
+            raise
+        first, others = left_out.unopened[0], len(left_out.unopened) - 1
+        raise EmbeddingError(
+            None,
+            *error.parts,
+            "; no row is counted of a file that cannot be opened: ",
+            *first.parts,
+            f"; and of {others} more" if others else "",
+        ) from error

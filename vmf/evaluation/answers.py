@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
@@ -177,26 +177,26 @@ class _Once:
 
     def __init__(self, model: Any) -> None:
         self._model = model
-        self._asked: tuple[Any, Any] = None, None
-        self._away: tuple[Any, Any] = None, None
+        self._known: dict[str, tuple[Any, Any]] = {}
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._model, name)
 
     def log_density(self, X: Any) -> Any:
         """log vMF(x; mu_k, kappa_k), (rows, classes)."""
-        rows, found = self._asked
-        if rows is not X:
-            found = np.asarray(self._model.log_density(X), np.float64)
-            self._asked = X, found
-        return found
+        return self._once(
+            "log_density", X, lambda: np.asarray(self._model.log_density(X), np.float64)
+        )
 
     def one_minus_cosines(self, X: Any) -> Any:
         """1 - cosine between rows and mean directions, (rows, classes); no caller changes it."""
-        rows, found = self._away
+        return self._once("one_minus_cosines", X, lambda: one_minus_cosines(self._model, X))
+
+    def _once(self, name: str, X: Any, compute: Callable[[], Any]) -> Any:
+        rows, found = self._known.get(name, (None, None))
         if rows is not X:
-            found = one_minus_cosines(self._model, X)
-            self._away = X, found
+            found = compute()
+            self._known[name] = X, found
         return found
 
 

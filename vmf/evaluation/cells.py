@@ -464,7 +464,7 @@ def _centres(search: Search, seed: int) -> Centres:
 
 
 def _k_means(rows: FloatRows, count: int, iterations: int, rng: np.random.Generator) -> Centres:
-    """The centres of `count` cells of unit rows, at least as many, by spherical k-means."""
+    """The centres of `count` cells by spherical k-means of unit rows, of which there are as many or more."""
     centres = rows[np.sort(rng.choice(len(rows), count, replace=False))]
     for _ in range(iterations):
         cell = nearest_centres(rows, centres)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from contextlib import ExitStack, closing, nullcontext
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from vmf.arrays.rows import OnBadRows, rows_with_direction
 from vmf.embeddings.embedding_file import EmbeddingFile, FloatRows
+from vmf.embeddings.left_out import mentioned
 from vmf.embeddings.opening import Progress, open_files
 from vmf.embeddings.row_values import RowValues
 from vmf.embeddings.table_output import writable_extensions
@@ -161,7 +162,7 @@ def convert_to_file(
                         used(usable, block), **{name: v[usable] for name, v in here.items()}
                     )
                     report.add(len(usable))
-                with nullcontext() if left_out is None else left_out.mentioned():
+                with mentioned(left_out):
                     names.end()
         except BaseException as error:
             if journal is not None and journal.rows:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from importlib import import_module
 from importlib.util import find_spec
@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from vmf.embeddings.embedding_file import EmbeddingFile
 from vmf.embeddings.labels import Labels, label_file, read_labels
-from vmf.embeddings.left_out import LeftOut
+from vmf.embeddings.left_out import LeftOut, mentioned
 from vmf.embeddings.opening import open_files
 from vmf.embeddings.table_output import TABLE_EXTENSIONS, Column, open_table
 from vmf.errors import Argument, EmbeddingError, Note, PathLike, VMFError, listed
@@ -263,7 +263,7 @@ def _open(inputs: Inputs, reading: Reading) -> list[_Opened]:
             labels = read_labels(source)
             rows = sum(file.rows for file in files)
             if len(labels) != rows:
-                with nullcontext() if left_out is None else left_out.mentioned():
+                with mentioned(left_out):
                     raise EmbeddingError(
                         source,
                         f"has {len(labels)} labels, but {path} has {rows} rows; there must be one"

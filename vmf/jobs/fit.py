@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Sequence
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from vmf.distribution.fitting import fitted_model
 from vmf.distribution.merging import as_estimator, check_addition, load_models, merge_models
 from vmf.distribution.model import MODEL_EXTENSIONS, Model, load_model, save_model
 from vmf.embeddings.embedding_file import EmbeddingFile
-from vmf.embeddings.left_out import LeftOut
+from vmf.embeddings.left_out import LeftOut, mentioned
 from vmf.embeddings.opening import Progress, labels_for, open_groups
 from vmf.errors import Argument, EmbeddingError, PathLike
 from vmf.estimation import Estimator, SufficientStatistics
@@ -219,7 +219,7 @@ def _fit(
     files = [file for group in groups for file in group]
     found = None
     if labels:
-        with nullcontext() if left_out is None else left_out.mentioned():
+        with mentioned(left_out):
             found = labels_for(groups, labels)
     statistics = _statistics(files, found, reading, runner, progress, left_out, keeper)
     if left_out is not None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from vmf.distribution.fitting import check_count
 from vmf.distribution.model import MODEL_EXTENSIONS, Model, save_model
 from vmf.embeddings.embedding_file import EmbeddingFile, FloatRows
 from vmf.embeddings.left_out import LeftOut
@@ -179,7 +180,8 @@ def fit_mixture_to_file(
             if batch is None or left_out is not None:
                 rows = _rows(mixture, files, reading, runner, left_out, report)
                 files = rows.files
-                _check_usable(rows, estimator)
+                skipped = 0 if rows.zero is None else int(rows.zero.sum())
+                check_count(files[0].path, rows.count - skipped, skipped, estimator)
             plan = _plan(mixture, files, reading, batch)
             if batch is None:
                 _in_passes(mixture, rows, keeper, plan)
@@ -251,21 +253,6 @@ def _rows(
         start=start,
         stop=stop,
     )
-
-
-def _check_usable(rows: FileRows, estimator: str) -> None:
-    """Refuse rows of which none, or too few for a concentration, has a direction; EmbeddingError."""
-    bad = 0 if rows.zero is None else int(rows.zero.sum())
-    usable, skipped = rows.count - bad, f" ({bad} were skipped)" if bad else ""
-    if not usable:
-        raise EmbeddingError(rows.files[0].path, f"holds no usable rows{skipped}")
-    if usable == 1 and estimator != "map":
-        raise EmbeddingError(
-            rows.files[0].path,
-            f"holds one single usable row{skipped}, which says nothing about the spread; fit more"
-            " rows, or use ",
-            Argument("estimator", "map"),
-        )
 
 
 def _plan(

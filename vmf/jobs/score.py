@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import ExitStack, closing, nullcontext
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,7 +18,7 @@ from vmf.arrays.rows import OnBadRows
 from vmf.distribution.model import Model
 from vmf.distribution.scoring import Scorer, Scores, joined, no_scores, score_chunk
 from vmf.embeddings.embedding_file import EmbeddingFile, FloatRows
-from vmf.embeddings.left_out import LeftOut
+from vmf.embeddings.left_out import LeftOut, mentioned
 from vmf.embeddings.opening import Progress, open_files
 from vmf.embeddings.table_output import TABLE_EXTENSIONS, Column, open_table
 from vmf.errors import EmbeddingError, Note, PathLike
@@ -305,7 +305,7 @@ def _write(
             sum_cosine += float(scores.cosine[~bad].sum())
             if progress:
                 progress(done, total)
-        with nullcontext() if left_out is None else left_out.mentioned():
+        with mentioned(left_out):
             row_names.end()
     scored = total - skipped
     lines: tuple[Note, ...] = () if left_out is None else left_out.lines
